@@ -1,0 +1,103 @@
+// A batch in the trainer's hands.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "headrace/consumer.hpp"
+#include "headrace/device.hpp"
+#include "headrace/dtype.hpp"
+#include "headrace/schema.hpp"
+
+namespace headrace {
+
+namespace detail {
+class LoaderCore;
+struct BatchSlot;
+}  // namespace detail
+
+/// How a batch lies in memory.
+enum class Layout : std::uint8_t {
+    packed = 1,   ///< payload end to end, no padding: [total]
+    trimmed = 2,  ///< one row a record, as wide as the longest of the batch: [records, longest]
+    padded = 3,   ///< one row a record, as wide as the capacity: [records, capacity]
+};
+std::string_view name_of(Layout layout) noexcept;
+/// Throws UsageError that lists the three names.
+Layout parse_layout(std::string_view text);
+
+/// A lease on a batch: its memory is the caller's, to read and to write, until the lease is
+/// destroyed or released, in any order and from any thread. Movable. It may outlive its Loader and
+/// its Ring: the buffers stay as long as a lease is out.
+///
+/// Pointers are device pointers (host pointers on the host device), aligned to 256 bytes. Lengths,
+/// totals, indices and items are on the host and known without asking the device.
+class Batch {
+  public:
+    Batch(Batch&& other) noexcept;
+    Batch& operator=(Batch&& other) noexcept;
+    ~Batch();
+
+    /// Records, B; holes are not among them. Zero when the whole range was holes.
+    std::size_t size() const noexcept;
+    Layout layout() const noexcept;
+    const Schema& schema() const noexcept;
+    std::uint64_t epoch() const noexcept;
+    /// The range of indices [first, last) that the batch stands for.
+    std::uint64_t first_index() const noexcept;
+    std::uint64_t last_index() const noexcept;
+    /// Of each record, in order; [B].
+    std::span<const std::uint64_t> indices() const noexcept;
+    std::span<const std::uint64_t> items() const noexcept;
+    const std::vector<Hole>& holes() const noexcept;
+
+    /// Elements of a field, row-major: packed [total(field)], trimmed and padded [B, width(field)]
+    /// with the tails filled with the pad value. Throws UsageError for an unknown field or another
+    /// dtype.
+    template <class T>
+    T* values(std::string_view field) const {
+        return static_cast<T*>(data(schema().index_of(field, dtype_of<T>)));
+    }
+    /// int32[B + 1] on the device: offsets[0] = 0, record r has elements offsets[r] to
+    /// offsets[r + 1] of the packed values. What variable-length attention calls cu_seqlens. It is
+    /// there in every layout.
+    const std::int32_t* offsets(std::string_view field) const {
+        return offsets(schema().index_of(field));
+    }
+    /// The same values on the host, [B + 1].
+    std::span<const std::int32_t> host_offsets(std::string_view field) const {
+        return host_offsets(schema().index_of(field));
+    }
+    /// Elements of the longest record; 0 in an empty batch.
+    std::int64_t longest(std::string_view field) const { return longest(schema().index_of(field)); }
+    /// Elements of all records together.
+    std::int64_t total(std::string_view field) const { return total(schema().index_of(field)); }
+    /// Elements of a row: longest (trimmed), the capacity (padded), 0 (packed).
+    std::int64_t width(std::string_view field) const { return width(schema().index_of(field)); }
+
+    // The same by the field's place in the schema.
+    void* data(std::size_t field) const;
+    const std::int32_t* offsets(std::size_t field) const;
+    std::span<const std::int32_t> host_offsets(std::size_t field) const;
+    std::int64_t longest(std::size_t field) const;
+    std::int64_t total(std::size_t field) const;
+    std::int64_t width(std::size_t field) const;
+
+    /// Says that work enqueued on `stream` so far uses this batch: its memory is not written again
+    /// before that work has passed. The stream given to Loader::next is known already.
+    void used_on(StreamRef stream);
+    /// Gives the batch back now. Idempotent; everything else may then no longer be called.
+    void release() noexcept;
+
+  private:
+    friend class detail::LoaderCore;
+    Batch(std::shared_ptr<detail::LoaderCore> core, detail::BatchSlot* slot);
+    std::shared_ptr<detail::LoaderCore> core_;
+    detail::BatchSlot* slot_ = nullptr;
+};
+
+}  // namespace headrace

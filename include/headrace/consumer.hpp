@@ -1,0 +1,126 @@
+// Records on the trainer's side, one at a time or in runs, straight from shared memory. The loader
+// is built on the same; use this where records are wanted and no batches on a device.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "headrace/dtype.hpp"
+#include "headrace/outcome.hpp"
+#include "headrace/schema.hpp"
+
+namespace headrace {
+
+namespace detail {
+class ConsumerCore;
+}
+
+/// Why an index was never delivered.
+enum class HoleKind : std::uint8_t {
+    skipped = 1,  ///< its producer said so, with a reason
+    died = 2,     ///< a producer died while it wrote it (stream ring), or the last of three did
+    dropped = 3,  ///< given back unpublished for the third time, or with no producer left
+    invalid = 4,  ///< published with a length over the capacity
+};
+std::string_view name_of(HoleKind kind) noexcept;
+
+struct Hole {
+    std::uint64_t index;
+    std::uint64_t item;
+    HoleKind kind;
+    std::string reason;
+};
+
+struct ConsumerOptions {
+    /// How long to wait for the very first record; empty: without limit, for producers may take
+    /// minutes to warm up.
+    std::optional<std::chrono::milliseconds> first_timeout;
+    /// How long to wait for a record after that; empty: without limit.
+    std::optional<std::chrono::milliseconds> stall_timeout;
+    /// How long a wait that nothing but leases on records blocks goes on before it is an error. It
+    /// is not zero because another thread may be about to let go.
+    std::chrono::milliseconds lease_timeout{10'000};
+};
+
+/// One or several consecutive records, in place. The slots go back to the producers when it is
+/// destroyed or released. Movable; may be released on any thread; must not outlive its Consumer.
+class RecordLease {
+  public:
+    RecordLease(RecordLease&&) noexcept;
+    RecordLease& operator=(RecordLease&&) noexcept;
+    ~RecordLease();
+
+    /// Records in the lease; holes are not among them.
+    std::size_t size() const noexcept { return indices_.size(); }
+    std::uint64_t index(std::size_t record = 0) const { return indices_.at(record); }
+    std::uint64_t epoch(std::size_t record = 0) const;
+    std::uint64_t item(std::size_t record = 0) const;
+    const std::vector<Hole>& holes() const noexcept { return holes_; }
+
+    /// The payload of a field: as many elements as were published.
+    template <class T>
+    std::span<const T> field(std::string_view name, std::size_t record = 0) const {
+        return field<T>(schema().index_of(name, dtype_of<T>), record);
+    }
+    template <class T>
+    std::span<const T> field(std::size_t field, std::size_t record = 0) const {
+        schema().expect(field, dtype_of<T>);
+        const std::span<const std::byte> bytes = field_bytes(field, record);
+        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
+    std::span<const std::byte> field_bytes(std::size_t field, std::size_t record = 0) const;
+    /// Elements of a field, as published.
+    std::uint32_t length(std::size_t field, std::size_t record = 0) const;
+
+    /// Gives the slots back now. Idempotent.
+    void release() noexcept;
+
+  private:
+    friend class detail::ConsumerCore;
+    RecordLease() = default;
+    const Schema& schema() const;
+
+    detail::ConsumerCore* core_ = nullptr;
+    std::vector<std::uint64_t> indices_;
+    std::vector<std::uint32_t> lengths_;  // [field][record]
+    std::vector<Hole> holes_;
+};
+
+/// Takes records in the order of their indices. Movable; one thread at a time calls it.
+class Consumer {
+  public:
+    Consumer(Consumer&&) noexcept;
+    Consumer& operator=(Consumer&&) noexcept;
+    ~Consumer();
+
+    const Schema& schema() const noexcept;
+
+    /// The next record. Holes are passed over. Outcome::end_of_epoch comes once after each epoch's
+    /// last record. Waits as long as the options say. Throws IncompleteError, RingAborted, and
+    /// UsageError when only leases of this consumer stand in the way.
+    Result<RecordLease> get();
+    Result<RecordLease> get_for(std::chrono::nanoseconds timeout);
+    Result<RecordLease> try_get();
+
+    /// The next `records` indices in one lease, waiting until all of them are settled; fewer at the
+    /// end of an epoch, of the data, or when the slots are fewer. Holes make it shorter, or empty.
+    Result<RecordLease> take(std::size_t records);
+    Result<RecordLease> take_for(std::size_t records, std::chrono::nanoseconds timeout);
+
+    /// The index that comes next.
+    std::uint64_t position() const noexcept;
+
+  private:
+    friend class Ring;
+    explicit Consumer(std::unique_ptr<detail::ConsumerCore> core);
+    std::unique_ptr<detail::ConsumerCore> core_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,48 @@
+// What is thrown. Expected outcomes (a time-out, the end of the data) are values, see outcome.hpp;
+// everything here names the thing, what was found, what was wanted and, where it helps, what to do.
+#pragma once
+
+#include <stdexcept>
+
+namespace headrace {
+
+/// Base of everything that Headrace throws.
+class Error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The caller asked for something that cannot be: a bad option, an unknown field, a length over the
+/// capacity. Nothing has changed; call again, corrected.
+class UsageError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The world refused: no memory, no such ring, a ring that exists already, a layout of another
+/// version, a system call that failed.
+class SystemError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// A wait that has no other way to say so (a range-for over an epoch) ran past its time-out.
+class TimeoutError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The data ended because producers died or left and nobody took their place within the linger
+/// time. What was published has been delivered before this is thrown.
+class IncompleteError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The other side is gone: the trainer died, or ended the ring with an error.
+class RingAborted : public Error {
+  public:
+    using Error::Error;
+};
+
+}  // namespace headrace

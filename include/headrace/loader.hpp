@@ -1,0 +1,124 @@
+// Batches for a training loop: a consumer thread plans them from the ring's slots and hands them to
+// the device while the trainer works on the one before.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "headrace/batch.hpp"
+#include "headrace/device.hpp"
+#include "headrace/outcome.hpp"
+#include "headrace/ring.hpp"
+#include "headrace/state.hpp"
+#include "headrace/stats.hpp"
+
+namespace headrace {
+
+struct LoaderOptions {
+    std::uint32_t batch = 0;  ///< indices of a batch; at most half the ring's slots
+    Layout layout = Layout::packed;
+    Device device = Device::best();
+    std::uint32_t depth = 2;  ///< device batches, 1 to 64
+    /// Leave out an epoch's last batch when it stands for fewer indices than `batch`.
+    bool drop_last = false;
+    /// What fills the tails of the layouts trimmed and padded, by field; 0 where none is given.
+    std::map<std::string, double> pad_values;
+    /// As in ConsumerOptions; here they bound Loader::next.
+    std::optional<std::chrono::milliseconds> first_timeout;
+    std::optional<std::chrono::milliseconds> stall_timeout;
+    std::chrono::milliseconds lease_timeout{10'000};
+    /// Stream rings: a batch goes out short when its next record has not come for so long.
+    std::optional<std::chrono::milliseconds> flush_after;
+};
+
+class Epoch;
+
+/// Hands out batches. Starts its threads when it is made and prefetches up to `depth` batches, over
+/// epoch boundaries too.
+///
+/// Batches of a ring with a sampler are fixed ranges of indices: batch k of an epoch stands for its
+/// indices [k * batch, (k + 1) * batch), so they are the same in every run.
+class Loader {
+  public:
+    /// Throws UsageError (no batch size, a ring of fewer slots than two batches, a batch that could
+    /// pass 2^31 - 1 elements of a field, a pad value that the dtype cannot hold, the ring's
+    /// consumer already taken) or SystemError (no memory for the batches).
+    Loader(Ring& ring, LoaderOptions options);
+    Loader(Loader&&) noexcept;
+    Loader& operator=(Loader&&) noexcept;
+    /// Stops the threads. Batches taken stay valid; those prefetched go back undelivered.
+    ~Loader();
+
+    /// The next batch. Work enqueued on `stream` afterwards sees it complete; the host does not wait
+    /// for the device. Waits as long as the options say. Outcome::end_of_epoch comes once after each
+    /// epoch's last batch. Throws IncompleteError, RingAborted, any error of the device, and
+    /// UsageError when nothing but batches that the caller holds stands in the way. Thread-safe.
+    Result<Batch> next(StreamRef stream);
+    Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
+    /// On the host device, which has no streams. Throws UsageError on any other.
+    Result<Batch> next();
+    Result<Batch> next_for(std::chrono::nanoseconds timeout);
+
+    /// What is left of the current epoch, as a range of batches. It may be left early: what was
+    /// prefetched is kept, and the next range goes on from there. A time-out throws TimeoutError.
+    Epoch epoch(StreamRef stream);
+    Epoch epoch();
+
+    /// The position of the batches given back.
+    State state() const;
+    /// True after Outcome::end was returned.
+    bool done() const noexcept;
+    const Device& device() const noexcept;
+    /// Of the ring and of this loader.
+    Stats stats() const;
+
+  private:
+    friend class Epoch;
+    std::shared_ptr<detail::LoaderCore> core_;
+};
+
+/// A range over the batches of one epoch; single pass. The batch that an iterator points to is given
+/// back when the iterator moves on, unless it was moved out.
+class Epoch {
+  public:
+    class Iterator {
+      public:
+        using iterator_concept = std::input_iterator_tag;
+        using difference_type = std::ptrdiff_t;
+        using value_type = Batch;
+
+        Batch& operator*() const { return *current_; }
+        Batch* operator->() const { return &*current_; }
+        Iterator& operator++();
+        void operator++(int) { ++*this; }
+        friend bool operator==(const Iterator& it, std::default_sentinel_t) {
+            return !it.current_.has_value();
+        }
+
+      private:
+        friend class Epoch;
+        Iterator(std::shared_ptr<detail::LoaderCore> core, StreamRef stream);
+        void advance();
+        std::shared_ptr<detail::LoaderCore> core_;
+        StreamRef stream_;
+        mutable std::optional<Batch> current_;
+    };
+
+    Iterator begin() { return Iterator(core_, stream_); }
+    std::default_sentinel_t end() const { return {}; }
+
+  private:
+    friend class Loader;
+    Epoch(std::shared_ptr<detail::LoaderCore> core, StreamRef stream)
+        : core_(std::move(core)), stream_(stream) {}
+    std::shared_ptr<detail::LoaderCore> core_;
+    StreamRef stream_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,122 @@
+// The trainer's side of a ring: makes the shared memory and owns it, hands it to producers through
+// a socket, learns of their deaths, and ends the ring.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "headrace/consumer.hpp"
+#include "headrace/message.hpp"
+#include "headrace/producer.hpp"
+#include "headrace/sampler.hpp"
+#include "headrace/schema.hpp"
+#include "headrace/state.hpp"
+#include "headrace/stats.hpp"
+
+namespace headrace {
+
+namespace detail {
+class RingCore;
+}
+
+inline constexpr std::size_t kMaxRingNameBytes = 63;
+inline constexpr std::uint32_t kMaxSlots = 1u << 20;
+/// Producers attached at one time. The slot's word has eight bits for its owner; one is the trainer.
+inline constexpr std::uint32_t kMaxProducers = 255;
+/// An index whose claimers died or dropped it this often becomes a hole.
+inline constexpr std::uint32_t kMaxAttempts = 3;
+
+/// What to do about a producer that holds a record and does not get on with it.
+struct StallPolicy {
+    enum class Action {
+        wait,  ///< report it, and wait
+        kill,  ///< report it, send SIGKILL, wait for the proof of death, hand its index on
+    };
+    /// How long a record may be held before it is reported; zero: never looked at.
+    std::chrono::milliseconds report_after{30'000};
+    Action action = Action::wait;
+};
+
+struct RingOptions {
+    std::string name;         ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
+    Schema schema;            ///< at least one field
+    std::uint32_t slots = 0;  ///< 2 to kMaxSlots; a loader wants at least two batches of them
+
+    /// Records of an epoch, over all ranks. 0 makes a stream ring: the producers decide what comes
+    /// next, and the ring ends when all of them have finished.
+    std::uint64_t epoch_records = 0;
+    std::uint64_t epochs = 0;                   ///< 0: endless
+    std::optional<std::uint64_t> shuffle_seed;  ///< empty: items in order
+    std::uint32_t rank = 0;
+    std::uint32_t world_size = 1;
+    Remainder remainder = Remainder::drop;
+
+    /// Go on where a loader stood. Its order-giving options must be those above.
+    std::optional<State> resume;
+
+    /// Where the rendezvous socket lies; empty: $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, else
+    /// /run/headrace where that can be written, else /tmp/headrace-UID. Made with mode 0700.
+    std::string directory;
+
+    /// A stream ring does not end before so many producers have attached.
+    std::uint32_t producers = 1;
+    /// How long a dead producer may go unreplaced before the data ends as incomplete.
+    std::chrono::milliseconds linger{30'000};
+    /// An incomplete end is an ordinary end instead of an IncompleteError.
+    bool allow_incomplete = false;
+    StallPolicy stall;
+    MessageHandler on_message;
+};
+
+/// Owns a ring. Movable. Thread-safe unless said otherwise.
+///
+/// The memory is an anonymous, sealed file (memfd) for this user only: when every process that has
+/// it is gone it is gone too, whatever they died of. Pages are allocated when the ring is made.
+class Ring {
+  public:
+    /// Makes the memory, binds the socket, and starts the service thread. Takes about the time of
+    /// writing the memory once. Throws UsageError for bad options, and SystemError when a ring of
+    /// this name runs already, when memory is short (compared with what is available before any is
+    /// taken), or when a system call fails.
+    static Ring create(RingOptions options);
+
+    Ring(Ring&&) noexcept;
+    Ring& operator=(Ring&&) noexcept;
+    /// close(), then takes the socket away. Consumers, loaders and in-process producers must be gone.
+    ~Ring();
+
+    const std::string& name() const noexcept;
+    const Schema& schema() const noexcept;
+    std::uint32_t slots() const noexcept;
+    /// Bytes of shared memory.
+    std::uint64_t memory_bytes() const noexcept;
+    /// The sampler; none for a stream ring.
+    const std::optional<Sampler>& sampler() const noexcept;
+    /// Path of the rendezvous socket.
+    const std::string& socket_path() const noexcept;
+
+    /// A producer in this process, for threads: no socket, the same mapping.
+    Producer producer(std::string identity = "thread");
+    /// The consumer. One at a time: a loader takes it too. Throws UsageError when it is taken.
+    Consumer consumer(ConsumerOptions options = {});
+
+    /// Ends the ring: claims return the end, waits of the consumer return the end. Idempotent.
+    void close() noexcept;
+    /// Ends the ring with an error: claims and waits throw RingAborted that gives the reason.
+    void abort(const std::string& reason) noexcept;
+
+    /// A snapshot; disturbs nobody.
+    Stats stats() const;
+
+    /// The inside, for the loader.
+    detail::RingCore& core() noexcept { return *core_; }
+
+  private:
+    explicit Ring(std::shared_ptr<detail::RingCore> core);
+    std::shared_ptr<detail::RingCore> core_;
+};
+
+}  // namespace headrace

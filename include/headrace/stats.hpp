@@ -1,0 +1,105 @@
+// One snapshot type behind everything that tells what a ring and its loader are doing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace headrace {
+
+enum class Phase : std::uint8_t {
+    open = 1,
+    drain = 2,    ///< no new records; what is published is still delivered
+    closed = 3,   ///< ended in order
+    aborted = 4,  ///< ended by an error, or by the trainer's death
+};
+std::string_view name_of(Phase phase) noexcept;
+
+enum class ProducerState : std::uint8_t {
+    attached = 1,
+    finished = 2,      ///< said that it is done
+    died = 3,          ///< proven by its pidfd
+    left = 4,          ///< detached while an exception was on its way
+    contact_lost = 5,  ///< its socket is closed, its process lives (execve)
+};
+std::string_view name_of(ProducerState state) noexcept;
+
+struct ProducerStats {
+    std::uint32_t id = 0;
+    std::int64_t pid = 0;  ///< as the producer sees itself: pids differ between pid namespaces
+    std::string identity;
+    ProducerState state = ProducerState::attached;
+    std::uint64_t claimed = 0;
+    std::uint64_t published = 0;
+    std::uint64_t skipped = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t payload_bytes = 0;
+    double attached_s = 0;  ///< how long it has been (or was) attached
+    double waited_s = 0;    ///< of that, waiting for a place or for work
+};
+
+struct Stats {
+    std::string ring;
+    Phase phase = Phase::open;
+    bool incomplete = false;
+    double age_s = 0;  ///< since the ring was made
+    std::uint32_t slots = 0;
+    std::uint64_t memory_bytes = 0;
+    bool huge_pages = false;  ///< the kernel was asked for huge pages and agreed
+
+    // The books: claimed = delivered + in_ring + lost + discarded whenever the ring is at rest. Each
+    // term is counted by itself.
+    std::uint64_t claimed = 0;    ///< indices that were ever claimed
+    std::uint64_t delivered = 0;  ///< records that a consumer or a batch took and gave back
+    std::uint64_t in_ring = 0;    ///< being written, published, given back or leased
+    std::uint64_t lost = 0;       ///< holes: skipped, died, dropped, invalid
+    std::uint64_t discarded = 0;  ///< records of short last batches that were not wanted
+
+    std::uint64_t skipped = 0;
+    std::uint64_t died = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t invalid = 0;
+    std::uint64_t returned = 0;  ///< indices that came back from a dead or dropping producer
+    std::uint64_t deaths = 0;
+    std::uint64_t alarms = 0;  ///< looks after 500 ms of sleep that found something: 0 if healthy
+
+    std::uint64_t writing = 0;    ///< slots being written
+    std::uint64_t ready = 0;      ///< slots published and not yet taken
+    std::uint64_t leased = 0;     ///< slots in the trainer's hands
+    std::vector<ProducerStats> producers;
+
+    // The loader, all zero where there is none.
+    std::string device;            ///< "host", "cuda:0"
+    std::uint64_t batches = 0;     ///< batches handed to the trainer
+    std::uint64_t payload_bytes = 0;  ///< payload of the records delivered
+    std::uint64_t padding_bytes = 0;  ///< padding of the same records that was never moved
+    std::uint64_t link_bytes = 0;  ///< bytes moved from the ring to the device
+    double loader_s = 0;           ///< since the first batch was asked for
+    double trainer_waited_s = 0;   ///< of that, the trainer waiting for a batch
+    double waited_for_producers_s = 0;  ///< the part of trainer_waited_s that was for producers
+    double waited_for_copies_s = 0;     ///< the part that was for copies and stripping
+    double held_by_trainer_s = 0;  ///< the loader waiting for a batch to be given back
+
+    /// Who waited for whom, in words: `the trainer waited 31 % of the time for producers: add
+    /// producers, or make them faster`. Says so when too little has happened to tell.
+    std::string verdict() const;
+};
+
+/// A snapshot of a running ring of any process of this user, through a read-only mapping. Throws
+/// SystemError when there is no such ring. `directory` as in RingOptions.
+class Observer {
+  public:
+    explicit Observer(std::string_view name, std::string directory = {});
+    Observer(Observer&&) noexcept;
+    Observer& operator=(Observer&&) noexcept;
+    ~Observer();
+    /// Phase::aborted when the trainer has died since.
+    Stats snapshot() const;
+
+  private:
+    struct Impl;
+    Impl* impl_;
+};
+
+}  // namespace headrace
