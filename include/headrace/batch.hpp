@@ -11,6 +11,7 @@
 #include "headrace/consumer.hpp"
 #include "headrace/device.hpp"
 #include "headrace/dtype.hpp"
+#include "headrace/layout.hpp"
 #include "headrace/schema.hpp"
 
 namespace headrace {
@@ -19,16 +20,6 @@ namespace detail {
 class LoaderCore;
 struct BatchSlot;
 }  // namespace detail
-
-/// How a batch lies in memory.
-enum class Layout : std::uint8_t {
-    packed = 1,   ///< payload end to end, no padding: [total]
-    trimmed = 2,  ///< one row a record, as wide as the longest of the batch: [records, longest]
-    padded = 3,   ///< one row a record, as wide as the capacity: [records, capacity]
-};
-std::string_view name_of(Layout layout) noexcept;
-/// Throws UsageError that lists the three names.
-Layout parse_layout(std::string_view text);
 
 /// A lease on a batch: its memory is the caller's, to read and to write, until the lease is
 /// destroyed or released, in any order and from any thread. Movable. It may outlive its Loader and

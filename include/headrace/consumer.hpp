@@ -41,9 +41,9 @@ struct Hole {
 struct ConsumerOptions {
     /// How long to wait for the very first record; empty: without limit, for producers may take
     /// minutes to warm up.
-    std::optional<std::chrono::milliseconds> first_timeout;
+    std::optional<std::chrono::milliseconds> first_timeout = {};
     /// How long to wait for a record after that; empty: without limit.
-    std::optional<std::chrono::milliseconds> stall_timeout;
+    std::optional<std::chrono::milliseconds> stall_timeout = {};
     /// How long a wait that nothing but leases on records blocks goes on before it is an error. It
     /// is not zero because another thread may be about to let go.
     std::chrono::milliseconds lease_timeout{10'000};

@@ -6,6 +6,7 @@
 #include "headrace/device.hpp"
 #include "headrace/dtype.hpp"
 #include "headrace/error.hpp"
+#include "headrace/layout.hpp"
 #include "headrace/loader.hpp"
 #include "headrace/message.hpp"
 #include "headrace/outcome.hpp"

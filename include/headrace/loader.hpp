@@ -28,13 +28,13 @@ struct LoaderOptions {
     /// Leave out an epoch's last batch when it stands for fewer indices than `batch`.
     bool drop_last = false;
     /// What fills the tails of the layouts trimmed and padded, by field; 0 where none is given.
-    std::map<std::string, double> pad_values;
+    std::map<std::string, double> pad_values = {};
     /// As in ConsumerOptions; here they bound Loader::next.
-    std::optional<std::chrono::milliseconds> first_timeout;
-    std::optional<std::chrono::milliseconds> stall_timeout;
+    std::optional<std::chrono::milliseconds> first_timeout = {};
+    std::optional<std::chrono::milliseconds> stall_timeout = {};
     std::chrono::milliseconds lease_timeout{10'000};
     /// Stream rings: a batch goes out short when its next record has not come for so long.
-    std::optional<std::chrono::milliseconds> flush_after;
+    std::optional<std::chrono::milliseconds> flush_after = {};
 };
 
 class Epoch;
@@ -52,7 +52,8 @@ class Loader {
     Loader(Ring& ring, LoaderOptions options);
     Loader(Loader&&) noexcept;
     Loader& operator=(Loader&&) noexcept;
-    /// Stops the threads. Batches taken stay valid; those prefetched go back undelivered.
+    /// Stops the threads. Batches taken stay valid; those prefetched are discarded and counted, and
+    /// state() does not speak of them, so a run resumed from it gets them again.
     ~Loader();
 
     /// The next batch. Work enqueued on `stream` afterwards sees it complete; the host does not wait

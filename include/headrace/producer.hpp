@@ -24,7 +24,7 @@ class ProducerCore;
 }
 
 /// Bytes of a skip's reason that are kept.
-inline constexpr std::size_t kMaxReasonBytes = 54;
+inline constexpr std::size_t kMaxReasonBytes = 62;
 
 /// A record that is being written: its index is this producer's until it is published or skipped.
 /// Dropped unpublished (also by an exception) it is given back, and a producer, perhaps this one,
@@ -99,8 +99,8 @@ class ClaimedRecord {
 struct AttachOptions {
     /// How long to wait for a ring that is not there yet, and for its answer.
     std::chrono::milliseconds timeout{60'000};
-    std::string directory;  ///< as in RingOptions
-    std::string identity;   ///< how reports name this producer; empty: the program's name
+    std::string directory = {};  ///< as in RingOptions
+    std::string identity = {};   ///< how reports name this producer; empty: the program's name
 };
 
 /// A producer. Movable; belongs to one thread at a time, which may hold several claimed records.

@@ -41,25 +41,25 @@ struct StallPolicy {
 };
 
 struct RingOptions {
-    std::string name;         ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
-    Schema schema;            ///< at least one field
+    std::string name = {};         ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
+    Schema schema = {};            ///< at least one field
     std::uint32_t slots = 0;  ///< 2 to kMaxSlots; a loader wants at least two batches of them
 
     /// Records of an epoch, over all ranks. 0 makes a stream ring: the producers decide what comes
     /// next, and the ring ends when all of them have finished.
     std::uint64_t epoch_records = 0;
     std::uint64_t epochs = 0;                   ///< 0: endless
-    std::optional<std::uint64_t> shuffle_seed;  ///< empty: items in order
+    std::optional<std::uint64_t> shuffle_seed = {};  ///< empty: items in order
     std::uint32_t rank = 0;
     std::uint32_t world_size = 1;
     Remainder remainder = Remainder::drop;
 
     /// Go on where a loader stood. Its order-giving options must be those above.
-    std::optional<State> resume;
+    std::optional<State> resume = {};
 
     /// Where the rendezvous socket lies; empty: $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, else
     /// /run/headrace where that can be written, else /tmp/headrace-UID. Made with mode 0700.
-    std::string directory;
+    std::string directory = {};
 
     /// A stream ring does not end before so many producers have attached.
     std::uint32_t producers = 1;
@@ -67,8 +67,8 @@ struct RingOptions {
     std::chrono::milliseconds linger{30'000};
     /// An incomplete end is an ordinary end instead of an IncompleteError.
     bool allow_incomplete = false;
-    StallPolicy stall;
-    MessageHandler on_message;
+    StallPolicy stall = {};
+    MessageHandler on_message = {};
 };
 
 /// Owns a ring. Movable. Thread-safe unless said otherwise.
@@ -112,7 +112,7 @@ class Ring {
     Stats stats() const;
 
     /// The inside, for the loader.
-    detail::RingCore& core() noexcept { return *core_; }
+    const std::shared_ptr<detail::RingCore>& shared_core() const noexcept { return core_; }
 
   private:
     explicit Ring(std::shared_ptr<detail::RingCore> core);

@@ -18,7 +18,7 @@ enum class Remainder : std::uint8_t {
 struct SamplerOptions {
     std::uint64_t epoch_records = 0;  ///< records of one epoch over all ranks, at least 1
     std::uint64_t epochs = 0;         ///< 0: endless
-    std::optional<std::uint64_t> shuffle_seed;  ///< empty: items in order, 0, 1, 2...
+    std::optional<std::uint64_t> shuffle_seed = {};  ///< empty: items in order, 0, 1, 2...
     std::uint32_t rank = 0;
     std::uint32_t world_size = 1;
     Remainder remainder = Remainder::drop;

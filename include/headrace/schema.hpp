@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxFieldNameBytes = 31;
 /// One field: every record holds 0 to `capacity` elements of `dtype` of it. The true length travels
 /// with each record.
 struct Field {
-    std::string name;
+    std::string name = {};
     DType dtype = DType::f32;
     std::uint32_t capacity = 0;  ///< elements
     bool operator==(const Field&) const = default;

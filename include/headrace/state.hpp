@@ -15,7 +15,7 @@ namespace headrace {
 struct State {
     std::uint64_t index = 0;  ///< the next record of this rank
     std::uint64_t epoch_records = 0;
-    std::optional<std::uint64_t> shuffle_seed;
+    std::optional<std::uint64_t> shuffle_seed = {};
     std::uint32_t rank = 0;
     std::uint32_t world_size = 1;
     Remainder remainder = Remainder::drop;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ std::string_view name_of(ProducerState state) noexcept;
 struct ProducerStats {
     std::uint32_t id = 0;
     std::int64_t pid = 0;  ///< as the producer sees itself: pids differ between pid namespaces
-    std::string identity;
+    std::string identity = {};
     ProducerState state = ProducerState::attached;
     std::uint64_t claimed = 0;
     std::uint64_t published = 0;
@@ -48,13 +49,14 @@ struct Stats {
     std::uint64_t memory_bytes = 0;
     bool huge_pages = false;  ///< the kernel was asked for huge pages and agreed
 
-    // The books: claimed = delivered + in_ring + lost + discarded whenever the ring is at rest. Each
-    // term is counted by itself.
+    // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is at
+    // rest. Each term is counted by itself.
     std::uint64_t claimed = 0;    ///< indices that were ever claimed
-    std::uint64_t delivered = 0;  ///< records that a consumer or a batch took and gave back
+    std::uint64_t delivered = 0;  ///< records handed to the trainer, singly or in batches
     std::uint64_t in_ring = 0;    ///< being written, published, given back or leased
+    std::uint64_t prefetched = 0;  ///< in device batches that the trainer has not asked for yet
     std::uint64_t lost = 0;       ///< holes: skipped, died, dropped, invalid
-    std::uint64_t discarded = 0;  ///< records of short last batches that were not wanted
+    std::uint64_t discarded = 0;  ///< of unwanted short last batches, and prefetched for nothing
 
     std::uint64_t skipped = 0;
     std::uint64_t died = 0;
@@ -99,7 +101,7 @@ class Observer {
 
   private:
     struct Impl;
-    Impl* impl_;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace headrace

@@ -1,0 +1,103 @@
+// Batches in ordinary memory: one pass from the ring straight to its place, done when enqueue()
+// returns. Streams and events therefore have nothing to do.
+#include <cstring>
+#include <new>
+
+#include "device/backend.hpp"
+
+namespace headrace::device {
+
+namespace {
+
+constexpr std::align_val_t kAlignment{256};  // what cudaMalloc gives
+
+class HostBuffer final : public Buffer {
+  public:
+    explicit HostBuffer(std::size_t bytes)
+        : data_(static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, kAlignment))) {}
+    HostBuffer(const HostBuffer&) = delete;
+    HostBuffer& operator=(const HostBuffer&) = delete;
+    ~HostBuffer() override { ::operator delete(data_, kAlignment); }
+    std::byte* data() const noexcept override { return data_; }
+
+  private:
+    std::byte* data_;
+};
+
+class HostEvent final : public Event {};
+
+template <std::size_t Bytes>
+void fill_with(std::byte* to, std::size_t elements, const schema::Element& pad) {
+    for (std::size_t i = 0; i < elements; ++i) std::memcpy(to + i * Bytes, pad.data(), Bytes);
+}
+
+void fill(std::byte* to, std::size_t elements, std::size_t element_bytes,
+          const schema::Element& pad) {
+    if (pad == schema::Element{}) {
+        std::memset(to, 0, elements * element_bytes);
+        return;
+    }
+    switch (element_bytes) {
+        case 1: return fill_with<1>(to, elements, pad);
+        case 2: return fill_with<2>(to, elements, pad);
+        case 4: return fill_with<4>(to, elements, pad);
+        default: return fill_with<8>(to, elements, pad);
+    }
+}
+
+// Returns the payload's bytes.
+std::uint64_t copy_field(const FieldPlan& field, std::span<const std::uint64_t> slots,
+                         const FieldTarget& target) {
+    const std::size_t element = field.element_bytes;
+    const auto width = static_cast<std::size_t>(field.width);
+    for (std::size_t record = 0; record < slots.size(); ++record) {
+        const std::byte* const from = field.rows + slots[record] * field.row_bytes;
+        const std::size_t length = field.lengths[record];
+        // A row of its own where rows have a width, else right behind the record before.
+        const std::size_t at =
+            width != 0 ? record * width : static_cast<std::size_t>(field.offsets[record]);
+        std::byte* const to = target.values + at * element;
+        std::memcpy(to, from, length * element);
+        if (width > length) fill(to + length * element, width - length, element, field.pad);
+    }
+    std::memcpy(target.offsets, field.offsets.data(), field.offsets.size_bytes());
+    return static_cast<std::uint64_t>(field.offsets.back()) * element;
+}
+
+class HostCopyStream final : public CopyStream {
+  public:
+    void wait(Event&) override {}
+    std::uint64_t enqueue(const BatchPlan& plan, std::span<const FieldTarget> targets) override {
+        std::uint64_t bytes = 0;
+        for (std::size_t i = 0; i < plan.fields.size(); ++i) {
+            bytes += copy_field(plan.fields[i], plan.slots, targets[i]);
+        }
+        return bytes;
+    }
+    void record(Event&) override {}
+};
+
+class HostBackend final : public Backend {
+  public:
+    std::string name() const override { return "host"; }
+    bool has_streams() const noexcept override { return false; }
+    std::unique_ptr<Buffer> register_host(std::span<std::byte>) override { return nullptr; }
+    std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
+        return std::make_unique<HostBuffer>(bytes);
+    }
+    std::unique_ptr<Buffer> allocate_host(std::size_t bytes) override { return allocate(bytes); }
+    std::unique_ptr<Event> make_event() override { return std::make_unique<HostEvent>(); }
+    std::unique_ptr<CopyStream> make_copy_stream() override {
+        return std::make_unique<HostCopyStream>();
+    }
+    bool is_complete(Event&) override { return true; }
+    void synchronize(Event&) override {}
+    void record(Event&, StreamRef) override {}
+    void wait(StreamRef, Event&) override {}
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> make_host_backend() { return std::make_shared<HostBackend>(); }
+
+}  // namespace headrace::device

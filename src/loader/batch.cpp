@@ -1,0 +1,72 @@
+#include "headrace/batch.hpp"
+
+#include <utility>
+
+#include "headrace/error.hpp"
+#include "loader/loader_core.hpp"
+
+namespace headrace {
+
+namespace {
+
+const detail::FieldShape& shape_of(const detail::BatchSlot& slot, std::size_t field) {
+    if (field >= slot.shapes.size()) {
+        throw UsageError("batch: no field number " + std::to_string(field) + ", there are " +
+                         std::to_string(slot.shapes.size()));
+    }
+    return slot.shapes[field];
+}
+
+}  // namespace
+
+Batch::Batch(std::shared_ptr<detail::LoaderCore> core, detail::BatchSlot* slot)
+    : core_(std::move(core)), slot_(slot) {}
+
+Batch::Batch(Batch&& other) noexcept
+    : core_(std::move(other.core_)), slot_(std::exchange(other.slot_, nullptr)) {}
+
+Batch& Batch::operator=(Batch&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(slot_, other.slot_);
+    return *this;
+}
+
+Batch::~Batch() { release(); }
+
+void Batch::release() noexcept {
+    if (slot_ == nullptr) return;
+    core_->give_back(*std::exchange(slot_, nullptr));
+    core_.reset();
+}
+
+std::size_t Batch::size() const noexcept { return slot_->taken.indices.size(); }
+Layout Batch::layout() const noexcept { return core_->form().layout; }
+const Schema& Batch::schema() const noexcept { return core_->form().schema; }
+std::uint64_t Batch::epoch() const noexcept { return slot_->epoch; }
+std::uint64_t Batch::first_index() const noexcept { return slot_->range.first; }
+std::uint64_t Batch::last_index() const noexcept { return slot_->range.last; }
+std::span<const std::uint64_t> Batch::indices() const noexcept { return slot_->taken.indices; }
+std::span<const std::uint64_t> Batch::items() const noexcept { return slot_->items; }
+const std::vector<Hole>& Batch::holes() const noexcept { return slot_->taken.holes; }
+
+void* Batch::data(std::size_t field) const {
+    shape_of(*slot_, field);
+    return slot_->targets[field].values;
+}
+
+const std::int32_t* Batch::offsets(std::size_t field) const {
+    shape_of(*slot_, field);
+    return slot_->targets[field].offsets;
+}
+
+std::span<const std::int32_t> Batch::host_offsets(std::size_t field) const {
+    return shape_of(*slot_, field).offsets.first(size() + 1);
+}
+
+std::int64_t Batch::longest(std::size_t field) const { return shape_of(*slot_, field).longest; }
+std::int64_t Batch::total(std::size_t field) const { return host_offsets(field).back(); }
+std::int64_t Batch::width(std::size_t field) const { return shape_of(*slot_, field).width; }
+
+void Batch::used_on(StreamRef stream) { core_->use(*slot_, stream); }
+
+}  // namespace headrace

@@ -1,0 +1,136 @@
+// A loader's inside: two threads, the device batches between them and the trainer, and the clocks.
+//
+//   planner    waits for the ring, plans a batch, has the device copy it, announces it
+//   completer  waits for copies in order and gives their slots back; idle on devices whose copies are
+//              complete at once
+//   trainer    any threads: next(), give_back()
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "device/backend.hpp"
+#include "headrace/loader.hpp"
+#include "loader/plan.hpp"
+#include "ring/consumer_core.hpp"
+#include "ring/ring_core.hpp"
+
+namespace headrace::detail {
+
+// A device batch. Belongs to the planner while it is filled, then to whoever holds the lease.
+struct BatchSlot {
+    struct FieldBuffers {
+        std::unique_ptr<device::Buffer> values, offsets, host_offsets;
+    };
+    std::vector<FieldBuffers> buffers;
+    std::vector<device::FieldTarget> targets;
+    std::unique_ptr<device::Event> copied;
+    // Work of the trainer that the next copy into this batch waits for; grows to the number of
+    // streams that used one batch, and is kept.
+    std::vector<std::unique_ptr<device::Event>> used;
+    std::size_t used_count = 0;
+    std::vector<StreamRef> streams;
+
+    IndexRange range;
+    std::uint64_t epoch = 0;
+    Taken taken;
+    std::vector<std::uint64_t> slots, items;
+    std::vector<FieldShape> shapes;
+    std::uint64_t payload_bytes = 0, padding_bytes = 0, link_bytes = 0;
+    std::uint64_t awaited_ns = 0, arrived_ns = 0, announced_ns = 0;  // for the verdict
+    std::uint64_t delivery = 0;  // its number among all deliveries
+};
+
+class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
+  public:
+    LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options);
+    ~LoaderCore();
+    void start();
+    // Ends the threads; batches in the trainer's hands stay. Idempotent.
+    void stop() noexcept;
+
+    Result<Batch> next(std::optional<std::chrono::nanoseconds> timeout, StreamRef stream);
+    void require_no_streams() const;
+    [[noreturn]] void throw_timeout() const;
+    void use(BatchSlot& slot, StreamRef stream);
+    void give_back(BatchSlot& slot) noexcept;
+
+    State state() const;
+    bool done() const noexcept;
+    Stats stats() const;
+    const LoaderOptions& options() const noexcept { return options_; }
+    const BatchForm& form() const noexcept { return form_; }
+
+  private:
+    using Clock = ring::Clock;
+    enum class What { batch, epoch_end, end, error };
+    struct Ready {
+        What what;
+        BatchSlot* slot = nullptr;
+        std::uint64_t position = 0;  // where a run resumed after this goes on
+    };
+    struct Delivery {  // handed to the trainer, in order
+        std::uint64_t position;
+        bool returned;
+    };
+    struct Copying {
+        BatchSlot* slot;
+        std::vector<std::uint64_t> indices;
+    };
+
+    void make_slots();
+    // The planner's.
+    void plan_batches();
+    bool plan_one();
+    BatchSlot* wait_for_slot();
+    bool is_unwanted(const IndexRange& range, Arrival arrival) const;
+    void fill(BatchSlot& slot, const IndexRange& range);
+    void hand_to_device(BatchSlot& slot);
+    void announce(What what, BatchSlot* slot, std::uint64_t position);
+    void fail(std::exception_ptr error) noexcept;
+    // The completer's.
+    void complete_copies();
+    // The trainer's.
+    bool wait_until_ready(std::unique_lock<std::mutex>& lock,
+                          std::optional<Clock::time_point> deadline);
+    Result<Batch> hand_out(Ready ready, std::uint64_t waited_from_ns);
+    void move_state_on() noexcept;
+    void account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot);
+
+    std::shared_ptr<RingCore> ring_;
+    LoaderOptions options_;
+    BatchForm form_;
+    std::shared_ptr<device::Backend> backend_;
+    std::unique_ptr<ConsumerCore> consumer_;
+    std::uint64_t state_position_;
+    // After the ring, for it is undone before the memory is unmapped.
+    std::unique_ptr<device::Buffer> registration_;
+    std::vector<const std::byte*> rows_;
+    std::vector<std::uint64_t> row_bytes_;
+    std::vector<std::unique_ptr<BatchSlot>> slots_;
+    std::unique_ptr<device::CopyStream> copy_stream_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable ready_changed_, free_changed_, copying_changed_;
+    std::deque<Ready> ready_;
+    std::vector<BatchSlot*> free_;
+    std::deque<Copying> copying_;
+    std::deque<Delivery> deliveries_;
+    std::uint64_t first_delivery_ = 0;  // number of deliveries_.front()
+    std::uint32_t leased_ = 0;
+    std::exception_ptr error_;
+    bool stopping_ = false;
+    bool ended_ = false;
+    bool anything_yet_ = false;
+
+    std::thread planner_, completer_;
+};
+
+}  // namespace headrace::detail

@@ -1,0 +1,213 @@
+// The loader's own threads: from the ring to the device.
+#include <algorithm>
+
+#include "headrace/error.hpp"
+#include "loader/loader_core.hpp"
+#include "ring/quiet_thread.hpp"
+
+namespace headrace::detail {
+
+namespace {
+
+void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
+    counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void LoaderCore::start() {
+    completer_ = ring::quiet_thread("headrace-copy", [this] { complete_copies(); });
+    planner_ = ring::quiet_thread("headrace-plan", [this] { plan_batches(); });
+}
+
+void LoaderCore::stop() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+        stopping_ = true;
+    }
+    consumer_->interrupt();
+    free_changed_.notify_all();
+    copying_changed_.notify_all();
+    ready_changed_.notify_all();
+    if (planner_.joinable()) planner_.join();
+    // The planner is gone, so no copy is added: the completer empties its queue and goes.
+    if (completer_.joinable()) completer_.join();
+    ring::TrainerCounters& counters = ring_->protocol().trainer();
+    for (const Ready& ready : ready_) {
+        if (ready.what != What::batch) continue;
+        counters.prefetched.fetch_sub(ready.slot->taken.indices.size());
+        raise(counters.discarded, ready.slot->taken.indices.size());
+    }
+    ready_.clear();
+    copy_stream_.reset();
+    registration_.reset();
+    consumer_.reset();
+}
+
+void LoaderCore::plan_batches() {
+    try {
+        while (plan_one()) {
+        }
+    } catch (...) {
+        fail(std::current_exception());
+    }
+}
+
+void LoaderCore::fail(std::exception_ptr error) noexcept {
+    // The trainer will hear of it at its next call; the producers must not wait for that.
+    std::string reason = "the loader failed";
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& what) {
+        reason = what.what();
+    } catch (...) {
+    }
+    ring_->end(Phase::aborted, reason);
+    {
+        const std::lock_guard lock(mutex_);
+        error_ = std::move(error);
+        ready_.push_back({What::error});
+    }
+    ready_changed_.notify_all();
+}
+
+// False when there is nothing more to plan.
+bool LoaderCore::plan_one() {
+    if (consumer_->pass_epoch_end()) {
+        announce(What::epoch_end, nullptr, consumer_->position());
+        return true;
+    }
+    if (consumer_->is_at_end()) {
+        announce(What::end, nullptr, consumer_->position());
+        return false;
+    }
+    BatchSlot* const slot = wait_for_slot();
+    if (slot == nullptr) return false;
+
+    ring::TrainerCounters& counters = ring_->protocol().trainer();
+    IndexRange range = consumer_->next_range(form_.batch);
+    slot->awaited_ns = ring::now_ns();
+    counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
+    const Arrival arrival =
+        consumer_->wait(range, {.flush_after = options_.flush_after,
+                                .lease_timeout = options_.lease_timeout});
+    slot->arrived_ns = ring::now_ns();
+    counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
+
+    const bool arrived = arrival == Arrival::ready || arrival == Arrival::flushed;
+    if (arrived) fill(*slot, range);
+    if (!arrived || is_unwanted(range, arrival)) {
+        consumer_->release(slot->taken.indices);
+        if (arrived) raise(counters.discarded, slot->taken.indices.size());
+        {
+            const std::lock_guard lock(mutex_);
+            free_.push_back(slot);
+        }
+        if (arrival == Arrival::end) announce(What::end, nullptr, consumer_->position());
+        return arrived;
+    }
+    hand_to_device(*slot);
+    return true;
+}
+
+// With drop_last: the last batch of an epoch, or of a stream, when it stands for fewer indices than a
+// whole one. One that is short because a run was resumed inside of it is not.
+bool LoaderCore::is_unwanted(const IndexRange& range, Arrival arrival) const {
+    if (!options_.drop_last) return false;
+    const auto& sampler = ring_->description().sampler;
+    if (!sampler) {
+        return arrival == Arrival::flushed && ring_->protocol().phase() == Phase::drain &&
+               range.size() < form_.batch;
+    }
+    const std::uint64_t in_epoch = sampler->position_of(range.first);
+    const std::uint64_t grid = in_epoch - in_epoch % form_.batch;
+    return sampler->shard_records() - grid < form_.batch;
+}
+
+BatchSlot* LoaderCore::wait_for_slot() {
+    std::unique_lock lock(mutex_);
+    if (free_.empty() && !stopping_) {
+        const std::uint64_t began = ring::now_ns();
+        free_changed_.wait(lock, [this] { return stopping_ || !free_.empty(); });
+        raise(ring_->protocol().trainer().held_by_trainer_ns, ring::now_ns() - began);
+    }
+    if (stopping_) return nullptr;
+    BatchSlot* const slot = free_.back();
+    free_.pop_back();
+    return slot;
+}
+
+void LoaderCore::fill(BatchSlot& slot, const IndexRange& range) {
+    consumer_->take(range, slot.taken);
+    slot.range = range;
+    slot.epoch = consumer_->epoch_of(range.first);
+    slot.slots.clear();
+    slot.items.clear();
+    for (const std::uint64_t index : slot.taken.indices) {
+        slot.slots.push_back(ring_->protocol().slot_of(index));
+        slot.items.push_back(consumer_->item_of(index));
+    }
+}
+
+void LoaderCore::hand_to_device(BatchSlot& slot) {
+    const device::BatchPlan plan =
+        make_plan(form_, slot.taken, slot.slots, slot.shapes, rows_, row_bytes_);
+    slot.payload_bytes = slot.padding_bytes = 0;
+    for (const device::FieldPlan& field : plan.fields) {
+        const auto total = static_cast<std::uint64_t>(field.offsets.back());
+        const std::uint64_t whole = std::uint64_t{field.capacity} * slot.slots.size();
+        slot.payload_bytes += total * field.element_bytes;
+        slot.padding_bytes += (whole - total) * field.element_bytes;
+    }
+    // The trainer's work on the batch that was here before must have passed.
+    for (std::size_t i = 0; i < slot.used_count; ++i) copy_stream_->wait(*slot.used[i]);
+    slot.used_count = 0;
+    slot.link_bytes = copy_stream_->enqueue(plan, slot.targets);
+    copy_stream_->record(*slot.copied);
+    const std::size_t records = slot.taken.indices.size();
+    raise(ring_->protocol().trainer().prefetched, records);
+
+    bool at_once = false;
+    {
+        const std::lock_guard lock(mutex_);
+        at_once = copying_.empty() && backend_->is_complete(*slot.copied);
+        if (!at_once) copying_.push_back({&slot, slot.taken.indices});
+    }
+    if (at_once) {
+        consumer_->release(slot.taken.indices);
+    } else {
+        copying_changed_.notify_one();
+    }
+    slot.announced_ns = ring::now_ns();
+    announce(What::batch, &slot, slot.range.last);
+}
+
+void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
+    {
+        const std::lock_guard lock(mutex_);
+        ready_.push_back({what, slot, position});
+    }
+    ready_changed_.notify_all();
+}
+
+void LoaderCore::complete_copies() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        copying_changed_.wait(lock, [this] { return stopping_ || !copying_.empty(); });
+        if (copying_.empty()) return;
+        // It stays in the queue until its slots are free, so that the planner keeps the order.
+        device::Event& copied = *copying_.front().slot->copied;
+        lock.unlock();
+        try {
+            backend_->synchronize(copied);
+            consumer_->release(copying_.front().indices);
+        } catch (...) {
+            fail(std::current_exception());
+        }
+        lock.lock();
+        copying_.pop_front();
+    }
+}
+
+}  // namespace headrace::detail

@@ -1,0 +1,146 @@
+// Attaching to the ring of another process: waiting for it, saying who we are, checking what comes.
+#include <poll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "headrace/error.hpp"
+#include "ring/deadline.hpp"
+#include "ring/producer_core.hpp"
+#include "ring/rendezvous.hpp"
+
+namespace headrace::detail {
+
+namespace {
+
+using ring::Clock;
+
+int poll_milliseconds(Clock::time_point deadline, std::chrono::milliseconds most) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(ring::time_left(deadline));
+    return static_cast<int>(std::min(left, most).count());
+}
+
+// Sleeps until something happens in the folder. The alarm is for folders whose changes cannot be
+// seen from here, such as some shared volumes.
+void wait_for_change(int watch, Clock::time_point deadline) {
+    pollfd look{.fd = watch, .events = POLLIN, .revents = 0};
+    if (poll(&look, 1, poll_milliseconds(deadline, ring::kAlarm)) == 1) {
+        char events[4096];
+        [[maybe_unused]] const ssize_t drained = read(watch, events, sizeof(events));
+    }
+}
+
+ring::UniqueFd connect_when_there(const std::string& name, const std::string& directory,
+                                  std::chrono::milliseconds timeout) {
+    const std::string path = ring::socket_path_of(directory, name);
+    const Clock::time_point deadline = ring::deadline_after(timeout);
+    // Watch first, then look: a ring that appears in between is seen by one of the two.
+    ring::UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (watch) inotify_add_watch(watch.get(), directory.c_str(), IN_MOVED_TO | IN_CREATE);
+    for (;;) {
+        int error = 0;
+        ring::UniqueFd connection = ring::connect_to(path, error);
+        if (connection) return connection;
+        // Not there yet, or left behind by a trainer that died; anything else will not mend itself.
+        if (error != ENOENT && error != ECONNREFUSED) {
+            throw SystemError("ring \"" + name + "\": connecting to " + path + ": " +
+                              std::strerror(error));
+        }
+        if (ring::time_left(deadline).count() == 0) {
+            throw TimeoutError("ring \"" + name + "\": no trainer listens at " + path + " after " +
+                               std::to_string(timeout.count()) +
+                               " ms; is it started, as the same user and with the same directory?");
+        }
+        wait_for_change(watch.get(), deadline);
+    }
+}
+
+// Bounded, for a trainer that is stopped would leave us waiting.
+ring::Welcome await_welcome(int socket, const std::string& name, Clock::time_point deadline,
+                            std::vector<ring::UniqueFd>& fds) {
+    pollfd look{.fd = socket, .events = POLLIN, .revents = 0};
+    int ready = 0;
+    do {
+        ready = poll(&look, 1, poll_milliseconds(deadline, std::chrono::minutes(1)));
+    } while ((ready == 0 || (ready < 0 && errno == EINTR)) && ring::time_left(deadline).count() > 0);
+    if (ready <= 0) {
+        throw TimeoutError("ring \"" + name + "\": the trainer does not answer");
+    }
+    ring::Welcome welcome{};
+    const auto received =
+        ring::receive_message(socket, std::as_writable_bytes(std::span(&welcome, 1)), fds);
+    if (received <= 0 || welcome.magic != ring::kWireMagic ||
+        welcome.version != ring::kWireVersion) {
+        throw SystemError("ring \"" + name +
+                          "\": the answer is not of this version of Headrace, or the trainer went");
+    }
+    if (welcome.accepted == 0) {
+        welcome.refusal[sizeof(welcome.refusal) - 1] = '\0';
+        throw SystemError("ring \"" + name + "\": refused: " + welcome.refusal);
+    }
+    return welcome;
+}
+
+ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
+    ring::Hello hello{};
+    hello.magic = ring::kWireMagic;
+    hello.version = ring::kWireVersion;
+    hello.layout_version = ring::kLayoutVersion;
+    hello.role = static_cast<std::uint32_t>(as_observer ? ring::Role::observer
+                                                        : ring::Role::producer);
+    hello.pid = getpid();
+    std::string identity = options.identity;
+    if (identity.empty()) {
+        std::error_code ignored;
+        identity = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
+    }
+    if (identity.empty()) identity = "producer";
+    std::memcpy(hello.identity, identity.data(),
+                std::min(identity.size(), sizeof(hello.identity) - 1));
+    return hello;
+}
+
+}  // namespace
+
+Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer) {
+    check_name("ring name", ring_name, kMaxRingNameBytes);
+    const std::string name(ring_name);
+    const std::string directory = ring::rendezvous_directory(options.directory);
+    Attachment attachment;
+    attachment.socket = connect_when_there(name, directory, options.timeout);
+
+    const ring::Hello hello = make_hello(options, as_observer);
+    ring::UniqueFd self;
+    std::vector<int> handed;
+    if (!as_observer) {
+        self = ring::own_pidfd();
+        handed.push_back(self.get());
+    }
+    if (!ring::send_message(attachment.socket.get(), std::as_bytes(std::span(&hello, 1)), handed)) {
+        throw SystemError("ring \"" + name + "\": the trainer went while attaching");
+    }
+    // The ring is there, so its answer is a matter of milliseconds, whatever was left of the time.
+    const auto patience = std::max(options.timeout, std::chrono::milliseconds(5000));
+    std::vector<ring::UniqueFd> fds;
+    const ring::Welcome welcome = await_welcome(attachment.socket.get(), name,
+                                                ring::deadline_after(patience), fds);
+    if (fds.size() != 2 || welcome.owner >= ring::kOwners || !ring::is_pidfd(fds[1].get()) ||
+        (!as_observer && welcome.owner == ring::kTrainer)) {
+        throw SystemError("ring \"" + name + "\": the answer lacks the memory or the identity");
+    }
+    ring::check_memory(fds[0].get(), welcome.memory_bytes, name);
+    attachment.mapping =
+        ring::Mapping(fds[0].get(), welcome.memory_bytes,
+                      as_observer ? ring::Mapping::Access::read_only
+                                  : ring::Mapping::Access::read_write);
+    attachment.description = ring::read_header(attachment.mapping.bytes(), name);
+    attachment.trainer_pidfd = std::move(fds[1]);
+    attachment.owner = {welcome.owner, welcome.incarnation};
+    return attachment;
+}
+
+}  // namespace headrace::detail

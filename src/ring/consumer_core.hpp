@@ -1,0 +1,104 @@
+// The consumer's inside: the position, the waits, the taking and giving back. Both Consumer and the
+// loader are built on it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "headrace/consumer.hpp"
+#include "ring/deadline.hpp"
+#include "ring/protocol.hpp"
+
+namespace headrace::detail {
+
+class RingCore;
+
+// Consecutive indices [first, last) of one epoch.
+struct IndexRange {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t size() const noexcept { return last - first; }
+};
+
+enum class Arrival {
+    ready,        // all of the range is settled
+    flushed,      // its front is, and the flush time is over, or nothing more will come
+    timed_out,
+    end,          // nothing of the range will ever come
+    interrupted,
+};
+
+struct WaitLimits {
+    std::optional<ring::Clock::time_point> deadline = {};
+    std::optional<std::chrono::nanoseconds> flush_after = {};
+    std::chrono::milliseconds lease_timeout{10'000};
+};
+
+// What take() got out of a range.
+struct Taken {
+    std::vector<std::uint64_t> indices;   // of the records, in order
+    std::vector<std::uint32_t> lengths;   // [field][record]
+    std::vector<Hole> holes;
+    void clear();
+};
+
+class ConsumerCore {
+  public:
+    ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions& options);
+    ~ConsumerCore();
+
+    // The public calls of Consumer: `records` at once, until the deadline or the options' time-outs.
+    Result<RecordLease> take_lease(std::size_t records,
+                                   std::optional<std::chrono::nanoseconds> timeout);
+
+    // The pieces that they, and the loader's thread, are made of.
+    // What comes next: at most `records`, not over the end of an epoch, on the batch grid of it.
+    IndexRange next_range(std::uint64_t records) const noexcept;
+    // True once after an epoch's last index was passed.
+    bool pass_epoch_end() noexcept;
+    bool is_at_end() const noexcept;
+    // Waits for a range; with `flushed`, `range.last` is moved to the end of what is settled. Throws
+    // RingAborted, IncompleteError, UsageError (only leases stand in the way for lease_timeout).
+    Arrival wait(IndexRange& range, const WaitLimits& limits);
+    // Leases what wait() found settled, and moves the position on. Lengths are copied once and
+    // bounded here; a record that breaks them becomes a hole. Holes are counted, told, and released.
+    void take(const IndexRange& range, Taken& taken);
+    void release(std::span<const std::uint64_t> indices) noexcept;
+    // Makes wait() return; for another thread.
+    void interrupt() noexcept;
+
+    std::uint64_t position() const noexcept { return position_; }
+    RingCore& ring() noexcept { return *ring_; }
+    const Schema& schema() const noexcept;
+    std::uint64_t epoch_of(std::uint64_t index) const noexcept;
+    std::uint64_t item_of(std::uint64_t index) const noexcept;
+    std::span<const std::byte> row(std::uint64_t index, std::size_t field) const noexcept;
+    // A lease was given back to the producers.
+    void settle_lease(const RecordLease& lease) noexcept;
+
+  private:
+    std::optional<std::chrono::nanoseconds> patience() const noexcept;
+    Arrival look_at_phase(IndexRange& range, std::uint64_t settled);
+    void watch_leases(std::uint64_t index, const WaitLimits& limits,
+                      std::optional<ring::Clock::time_point>& blocked_since) const;
+    void take_one(std::uint64_t index, Taken& taken);
+    void note_hole(Taken& taken, std::uint64_t index, ring::Reason reason);
+
+    std::shared_ptr<RingCore> ring_;
+    ring::Protocol& protocol_;
+    ConsumerOptions options_;
+    std::uint64_t position_;
+    bool epoch_end_due_ = false;
+    bool anything_yet_ = false;
+    std::atomic<bool> interrupted_{false};
+    std::vector<std::uint64_t> hole_indices_;
+    std::vector<std::uint32_t> row_lengths_;
+    Taken scratch_;
+};
+
+}  // namespace headrace::detail

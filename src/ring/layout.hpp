@@ -1,0 +1,199 @@
+// The shared memory, byte by byte. What comes first in the file is what lies first in memory.
+//
+//   0        Header            who made it, schema, sampler, where everything lies; read once
+//   4096     Control           phase, tail, the sleepers' words; one cache line for each writer
+//   ...      TrainerCounters   written by the trainer only
+//   ...      ProducerCell[256] one a producer id: identity by the trainer, counters by the producer
+//   ...      returned bitmap   one bit a slot: an index that came back may wait there
+//   ...      SlotDescriptor[n] one cache line a slot: its word, its lengths
+//   ...      SlotReason[n]     why a hole is one
+//   pages    field arrays      for each field [slots][row]: a run of slots is one contiguous copy
+//
+// All integers are in the machine's own byte order. Sizes are fixed constants and not the compiler's
+// idea of a cache line, for the processes may be built by different compilers.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "headrace/ring.hpp"
+
+namespace headrace::ring {
+
+inline constexpr std::uint64_t kMagic = 0x3145434152444548;  // "HEDRACE1", least byte first
+inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kEndianMark = 0x01020304;
+inline constexpr std::size_t kLine = 64;
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
+inline constexpr std::size_t kIdentityBytes = 48;
+inline constexpr std::size_t kAbortReasonBytes = 192;
+
+struct HeaderField {
+    char name[kMaxFieldNameBytes + 1];
+    std::uint32_t dtype;
+    std::uint32_t capacity;
+    std::uint64_t offset;     // of the field's array, from the start of the memory
+    std::uint64_t row_bytes;  // from one slot's row to the next
+};
+
+struct Header {
+    std::uint64_t magic;  // written last
+    std::uint32_t version;
+    std::uint32_t endian;
+    std::uint64_t hash;  // FNV-1a of the header with magic and hash zero
+    std::uint64_t memory_bytes;
+    char name[kMaxRingNameBytes + 1];
+    std::int64_t trainer_pid;
+    std::uint64_t created_ns;  // CLOCK_MONOTONIC
+    std::uint32_t slots;
+    std::uint32_t field_count;
+    std::uint64_t epoch_records;  // 0: a stream ring, the sampler's fields are all zero
+    std::uint64_t epochs;
+    std::uint64_t shuffle_seed;
+    std::uint32_t has_shuffle_seed;
+    std::uint32_t rank;
+    std::uint32_t world_size;
+    std::uint32_t remainder;
+    std::uint64_t start_index;
+    HeaderField fields[kMaxFields];
+};
+static_assert(sizeof(Header) <= kPage);
+
+// Text that one process writes and others may read at any time: torn, at the worst.
+template <std::size_t Bytes>
+struct SharedText {
+    static_assert(Bytes % 8 == 0);
+    std::atomic<std::uint64_t> words[Bytes / 8];
+    void store(std::string_view text) noexcept;
+    std::string load() const;
+};
+
+struct Control {
+    alignas(kLine) std::atomic<std::uint32_t> phase;  // headrace::Phase
+    std::atomic<std::uint32_t> incomplete;
+    // Bumped after an index was given back and after every death: a producer that has looked at the
+    // bitmap since need not look again.
+    std::atomic<std::uint64_t> returns;
+
+    alignas(kLine) std::atomic<std::uint64_t> tail;  // a hint, never ahead of the truth
+
+    // Producers asleep. `space_bell` is the futex.
+    alignas(kLine) std::atomic<std::uint32_t> producers_asleep;
+    std::atomic<std::uint32_t> space_bell;
+    std::atomic<std::uint64_t> space_wanted;  // the value of `released` worth waking for
+
+    alignas(kLine) std::atomic<std::uint64_t> released;  // slots ever released, plus start_index
+
+    // The consumer asleep: the index it waits for, or kNobody. `ready_bell` is the futex.
+    alignas(kLine) std::atomic<std::uint64_t> wanted;
+    std::atomic<std::uint32_t> ready_bell;
+
+    alignas(kLine) SharedText<kAbortReasonBytes> abort_reason;
+};
+inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
+
+struct TrainerCounters {
+    using Counter = std::atomic<std::uint64_t>;
+    alignas(kLine) Counter delivered, prefetched, discarded, skipped, died, dropped, invalid;
+    Counter deaths, alarms, huge_pages;
+    alignas(kLine) Counter batches, payload_bytes, padding_bytes, link_bytes;
+    Counter loader_started_ns, trainer_waited_ns, waited_for_producers_ns, waited_for_copies_ns;
+    Counter held_by_trainer_ns, trainer_waiting_since_ns, producers_awaited_since_ns;
+    SharedText<16> device;
+};
+
+struct ProducerCell {
+    using Counter = std::atomic<std::uint64_t>;
+    // By the trainer's service thread.
+    alignas(kLine) std::atomic<std::uint32_t> state;  // headrace::ProducerState; 0: never used
+    std::atomic<std::uint32_t> incarnation;
+    std::atomic<std::int64_t> pid;
+    Counter attached_ns, detached_ns;
+    SharedText<kIdentityBytes> identity;
+    // By the producer.
+    alignas(kLine) Counter claimed, published, skipped, dropped, returned, payload_bytes;
+    Counter waited_ns, waiting_since_ns, alarms;
+};
+
+struct SlotDescriptor {
+    alignas(kLine) std::atomic<std::uint64_t> word;
+    std::atomic<std::uint32_t> lengths[kMaxFields];
+};
+static_assert(sizeof(SlotDescriptor) == kLine);
+
+struct SlotReason {
+    std::atomic<std::uint8_t> kind;  // headrace::HoleKind
+    std::atomic<std::uint8_t> length;
+    std::atomic<char> text[kMaxReasonBytes];
+};
+static_assert(sizeof(SlotReason) == kLine);
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+static_assert(std::atomic<char>::is_always_lock_free);
+
+// Where everything lies: a pure function of schema and slots, which both sides compute.
+struct Geometry {
+    std::uint64_t control, trainer, producers, returned, descriptors, reasons;
+    std::vector<std::uint64_t> field_offset, row_bytes;
+    std::uint64_t memory_bytes;
+
+    // Throws UsageError when the memory would pass 2^47 bytes.
+    static Geometry of(const Schema& schema, std::uint32_t slots);
+};
+
+// What a header says, checked.
+struct Description {
+    std::string name;
+    Schema schema;
+    std::uint32_t slots = 0;
+    std::optional<Sampler> sampler;
+    std::uint64_t start_index = 0;
+    std::int64_t trainer_pid = 0;
+    std::uint64_t created_ns = 0;
+
+    std::uint64_t end_index() const { return sampler ? sampler->end_index() : Sampler::kEndless; }
+};
+
+// Writes header and initial words into zeroed memory; the magic last.
+void format(std::span<std::byte> memory, const Description& description);
+
+// Copies the header once and checks all of it: magic, version, byte order, hash, sizes, names,
+// limits. Throws SystemError that names ring, what was found and what was wanted.
+Description read_header(std::span<const std::byte> memory, std::string_view ring_name);
+
+// Nanoseconds of CLOCK_MONOTONIC, which every process of a machine shares.
+std::uint64_t now_ns() noexcept;
+
+template <std::size_t Bytes>
+void SharedText<Bytes>::store(std::string_view text) noexcept {
+    for (std::size_t word = 0; word < Bytes / 8; ++word) {
+        std::uint64_t value = 0;
+        for (std::size_t byte = 0; byte < 8; ++byte) {
+            const std::size_t at = word * 8 + byte;
+            const unsigned char c = at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+            value |= std::uint64_t{c} << (8 * byte);
+        }
+        words[word].store(value, std::memory_order_relaxed);
+    }
+}
+
+template <std::size_t Bytes>
+std::string SharedText<Bytes>::load() const {
+    std::string text;
+    for (std::size_t at = 0; at < Bytes; ++at) {
+        const std::uint64_t word = words[at / 8].load(std::memory_order_relaxed);
+        const char c = static_cast<char>(word >> (8 * (at % 8)) & 0xff);
+        if (c == '\0') break;
+        text += c;
+    }
+    return text;
+}
+
+}  // namespace headrace::ring

@@ -1,0 +1,26 @@
+// The way of every message to the one callback, one at a time.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "headrace/message.hpp"
+
+namespace headrace::ring {
+
+class Messages {
+  public:
+    explicit Messages(MessageHandler handler) : handler_(std::move(handler)) {}
+    void say(Severity severity, std::string text) {
+        if (!handler_) return;
+        const std::lock_guard lock(mutex_);
+        handler_({severity, std::move(text)});
+    }
+
+  private:
+    std::mutex mutex_;
+    MessageHandler handler_;
+};
+
+}  // namespace headrace::ring

@@ -1,0 +1,73 @@
+// A producer's inside: the protocol over its mapping, its identity in the ring, its waits.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/producer.hpp"
+#include "ring/deadline.hpp"
+#include "ring/layout.hpp"
+#include "ring/memory.hpp"
+#include "ring/protocol.hpp"
+#include "ring/unique_fd.hpp"
+
+namespace headrace::detail {
+
+class RingCore;
+
+// What attaching to another process's ring yields.
+struct Attachment {
+    ring::UniqueFd socket, trainer_pidfd;
+    ring::Mapping mapping;
+    ring::Description description;
+    ring::Owner owner{};
+};
+
+// Connects, waiting for the ring if need be, and checks all that it is given. `role` observer maps
+// read-only. Throws TimeoutError, SystemError.
+Attachment attach(std::string_view name, const AttachOptions& options, bool as_observer);
+
+class ProducerCore {
+  public:
+    using Clock = ring::Clock;
+
+    explicit ProducerCore(Attachment attachment);
+    ProducerCore(std::shared_ptr<RingCore> ring, const std::string& identity);
+    ~ProducerCore() = default;
+
+    // Waits until `deadline`; without one, as long as it takes.
+    Result<ClaimedRecord> claim(std::optional<Clock::time_point> deadline);
+    Result<ClaimedRecord> try_claim();
+    void publish(std::uint64_t index, std::uint64_t word, std::span<const std::int64_t> lengths);
+    void skip(std::uint64_t index, std::uint64_t word, std::string_view reason);
+    void drop(std::uint64_t index, std::uint64_t word) noexcept;
+    void finish(bool left) noexcept;
+
+    std::span<std::byte> field_bytes(std::uint64_t index, std::size_t field) const;
+    const Schema& schema() const noexcept { return description_.schema; }
+    const std::optional<Sampler>& sampler() const noexcept { return description_.sampler; }
+
+  private:
+    Result<ClaimedRecord> made_of(const ring::Claim& claim);
+    void check_lengths(std::uint64_t index, std::span<const std::int64_t> lengths) const;
+    void look_after_alarm();
+    [[noreturn]] void throw_aborted() const;
+    [[noreturn]] void throw_revoked(std::uint64_t index) const;
+
+    std::shared_ptr<RingCore> ring_;  // none for another process's ring
+    ring::UniqueFd socket_, trainer_pidfd_;
+    ring::Mapping mapping_;  // none for a ring of this process
+    ring::Description description_;
+    ring::Protocol protocol_;
+    ring::Owner me_{};
+    ring::ProducerCell* cell_ = nullptr;
+    ring::ClaimMemory memory_;
+    std::vector<std::size_t> field_bytes_;
+    bool finished_ = false;
+};
+
+}  // namespace headrace::detail

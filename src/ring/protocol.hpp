@@ -1,0 +1,148 @@
+// The protocol: every change of hands of a slot, and every way to sleep and to be woken. Works on the
+// shared memory alone; knows neither sockets nor threads. DESIGN.md has the protocol as prose.
+//
+// Everything read here was perhaps written by another program. Nothing is trusted beyond the bounds
+// that each function checks: a scribbled word makes a wait last, never an access out of bounds.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ring/layout.hpp"
+#include "ring/word.hpp"
+
+namespace headrace::ring {
+
+// How long a sleeper sleeps at most before it looks again by itself: the alarm for what no wake-up
+// can tell, such as a waker killed between publishing and waking.
+inline constexpr std::chrono::milliseconds kAlarm{500};
+
+struct Owner {
+    std::uint32_t id;
+    std::uint32_t incarnation;
+};
+
+enum class ClaimState { claimed, nothing_yet, end, aborted };
+
+struct Claim {
+    ClaimState state;
+    std::uint64_t index = 0;
+    std::uint64_t word = 0;  // as it stands in the slot now
+};
+
+// What a producer remembers between claims. `returns` is the value of Control::returns up to which
+// it has looked through the bitmap; `settled_below` saves looking again at indices that are done.
+struct ClaimMemory {
+    std::uint64_t returns = 0;
+    std::uint64_t settled_below = 0;
+};
+
+struct Reason {
+    HoleKind kind;
+    std::string text;
+};
+
+class Protocol {
+  public:
+    Protocol() = default;
+    // `memory` stays the caller's and must outlive this; `description` was checked against it.
+    Protocol(std::span<std::byte> memory, const Description& description);
+
+    // Producers. `word` is what the claim returned; false when it is no longer in the slot.
+    Claim try_claim(Owner me, ClaimMemory& memory) noexcept;
+    bool publish(std::uint64_t index, std::uint64_t word,
+                 std::span<const std::int64_t> lengths) noexcept;
+    bool skip(std::uint64_t index, std::uint64_t word, const Reason& reason) noexcept;
+    // Back to be claimed again, or a hole after kMaxAttempts; true in `came_back` for the first.
+    bool give_back(std::uint64_t index, std::uint64_t word, bool& came_back) noexcept;
+    // Sleeps until there may be something to claim, for `timeout` at most. Call try_claim() after
+    // announce_producer_sleep() and before this, with the value that it returned.
+    std::uint32_t announce_producer_sleep() noexcept;
+    bool sleep_as_producer(std::uint32_t bell, std::chrono::nanoseconds timeout) noexcept;
+
+    // The consumer, one thread at a time.
+    bool is_settled_at(std::uint64_t index) const noexcept;
+    // Leases a settled index: ready or hole is returned, free when it was neither.
+    SlotState take(std::uint64_t index) noexcept;
+    std::uint32_t length(std::uint64_t index, std::size_t field) const noexcept;
+    Reason reason(std::uint64_t index) const;
+    std::span<std::byte> row(std::uint64_t index, std::size_t field) const noexcept;
+    // Gives slots back to the producers; `indices` were taken.
+    void release(std::span<const std::uint64_t> indices) noexcept;
+    // True while the slot of `index` is still leased on behalf of its previous lap.
+    bool is_blocked_by_lease(std::uint64_t index) const noexcept;
+    // Sleeps until `index` is settled, for `timeout` at most; false when all of it has passed.
+    // `interrupted` is looked at after the announcement: set it, then ring_consumer().
+    bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
+                           const std::atomic<bool>& interrupted) noexcept;
+    void ring_consumer() noexcept;
+    // Wakes sleeping producers whatever they want to be woken for. A consumer that finds nothing calls
+    // it, for what they want may be more than it will ever give back.
+    void wake_producers() noexcept;
+
+    // The trainer's service thread. What a dead or gone owner was writing comes back or becomes a
+    // hole; `died` makes holes of a stream ring's. Returns how many came back and were lost.
+    struct Reaped {
+        std::uint64_t returned = 0;
+        std::uint64_t lost = 0;
+    };
+    Reaped reap(Owner owner, bool died, const std::string& who) noexcept;
+    // Indices below the tail that came back and that nobody will claim any more become holes.
+    void bury_returned() noexcept;
+    void wake_everybody() noexcept;
+    void set_phase(Phase phase) noexcept;
+
+    Phase phase() const noexcept;
+    std::uint64_t end_index() const noexcept { return end_index_; }
+    // Every index up to the end is published, a hole, or gone by.
+    bool is_all_settled(std::uint64_t& settled_below) const noexcept;
+    // The first index that was never claimed: the tail, less what nobody has helped it forward yet.
+    std::uint64_t true_tail() const noexcept;
+    // The index that a slot's word stands for, as 64 bits.
+    std::uint64_t index_in(std::uint64_t word) const noexcept;
+
+    std::uint32_t slots() const noexcept { return slots_; }
+    std::uint64_t slot_of(std::uint64_t index) const noexcept {
+        return mask_ != 0 ? index & mask_ : index % slots_;
+    }
+    std::uint64_t word_at(std::uint64_t slot) const noexcept;
+    Control& control() const noexcept { return *control_; }
+    TrainerCounters& trainer() const noexcept { return *trainer_; }
+    ProducerCell& producer(std::uint32_t id) const noexcept { return producers_[id]; }
+
+  private:
+    struct Array {
+        std::byte* base;
+        std::uint64_t row_bytes;
+    };
+
+    SlotDescriptor& descriptor(std::uint64_t index) const noexcept {
+        return descriptors_[slot_of(index)];
+    }
+    Claim claim_returned(Owner me) noexcept;
+    void note_return(std::uint64_t slot) noexcept;
+    void after_return() noexcept;
+    void write_reason(std::uint64_t slot, const Reason& reason) noexcept;
+    void after_settling(std::uint64_t index) noexcept;
+
+    std::uint32_t slots_ = 0;
+    std::uint64_t mask_ = 0;  // slots - 1 where that is a mask, else 0
+    std::uint64_t start_index_ = 0;
+    std::uint64_t end_index_ = 0;
+    bool is_stream_ = false;
+    std::size_t field_count_ = 0;
+    Control* control_ = nullptr;
+    TrainerCounters* trainer_ = nullptr;
+    ProducerCell* producers_ = nullptr;
+    std::atomic<std::uint64_t>* returned_ = nullptr;
+    SlotDescriptor* descriptors_ = nullptr;
+    SlotReason* reasons_ = nullptr;
+    std::array<Array, kMaxFields> arrays_{};
+};
+
+}  // namespace headrace::ring

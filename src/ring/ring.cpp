@@ -1,0 +1,199 @@
+#include "headrace/ring.hpp"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "headrace/error.hpp"
+#include "ring/consumer_core.hpp"
+#include "ring/producer_core.hpp"
+#include "ring/ring_core.hpp"
+#include "ring/snapshot.hpp"
+
+namespace headrace {
+
+namespace detail {
+
+namespace {
+
+std::string found(std::uint64_t value) { return std::to_string(value); }
+
+// The order must be what it was, or the position means something else.
+void check_resume(const RingOptions& options) {
+    if (!options.resume) return;
+    const State& state = *options.resume;
+    const auto seed = [](const std::optional<std::uint64_t>& value) {
+        return value ? std::to_string(*value) : std::string("none");
+    };
+    std::string differs;
+    const auto compare = [&differs](const char* what, const std::string& was,
+                                    const std::string& now) {
+        if (was != now) differs += std::string("; ") + what + " was " + was + ", is " + now;
+    };
+    compare("epoch_records", found(state.epoch_records), found(options.epoch_records));
+    compare("shuffle_seed", seed(state.shuffle_seed), seed(options.shuffle_seed));
+    compare("rank", found(state.rank), found(options.rank));
+    compare("world_size", found(state.world_size), found(options.world_size));
+    compare("remainder", state.remainder == Remainder::drop ? "drop" : "pad",
+            options.remainder == Remainder::drop ? "drop" : "pad");
+    if (!differs.empty()) {
+        throw UsageError("ring \"" + options.name +
+                         "\": cannot resume from a state of another order" + differs);
+    }
+}
+
+ring::Description describe(const RingOptions& options) {
+    check_name("ring name", options.name, kMaxRingNameBytes);
+    const std::string ring = "ring \"" + options.name + "\": ";
+    if (options.schema.size() == 0) {
+        throw UsageError(ring + "the schema has no field, wanted at least one");
+    }
+    if (options.slots < 2 || options.slots > kMaxSlots) {
+        throw UsageError(ring + found(options.slots) + " slots, wanted 2 to " + found(kMaxSlots));
+    }
+    if (options.linger.count() < 0 || options.stall.report_after.count() < 0) {
+        throw UsageError(ring + "a time below zero, wanted linger and report_after of 0 or more");
+    }
+    if (options.producers == 0 || options.producers > kMaxProducers) {
+        throw UsageError(ring + found(options.producers) + " producers, wanted 1 to " +
+                         found(kMaxProducers));
+    }
+    check_resume(options);
+    ring::Description description{.name = options.name,
+                                  .schema = options.schema,
+                                  .slots = options.slots,
+                                  .sampler = {},
+                                  .start_index = options.resume ? options.resume->index : 0,
+                                  .trainer_pid = getpid(),
+                                  .created_ns = ring::now_ns()};
+    if (options.epoch_records != 0) {
+        description.sampler.emplace(SamplerOptions{.epoch_records = options.epoch_records,
+                                                   .epochs = options.epochs,
+                                                   .shuffle_seed = options.shuffle_seed,
+                                                   .rank = options.rank,
+                                                   .world_size = options.world_size,
+                                                   .remainder = options.remainder});
+    } else if (options.epochs != 0 || options.shuffle_seed || options.world_size != 1) {
+        throw UsageError(ring + "epochs, shuffle_seed or world_size without epoch_records; a " +
+                         "stream ring has no order of its own");
+    }
+    if (description.start_index > description.end_index()) {
+        throw UsageError(ring + "resumes at record " + found(description.start_index) +
+                         ", but ends at " + found(description.end_index()));
+    }
+    return description;
+}
+
+}  // namespace
+
+RingCore::RingCore(RingOptions options)
+    : consumer_position(options.resume ? options.resume->index : 0),
+      options_(std::move(options)),
+      description_(describe(options_)),
+      messages_(options_.on_message),
+      directory_(ring::rendezvous_directory(options_.directory)),
+      socket_path_(ring::socket_path_of(directory_, options_.name)) {
+    const std::uint64_t bytes =
+        ring::Geometry::of(description_.schema, description_.slots).memory_bytes;
+    memory_ = ring::make_memory(options_.name, bytes);
+    mapping_ = ring::Mapping(memory_.get(), bytes, ring::Mapping::Access::read_write);
+    const bool huge = mapping_.collapse_into_huge_pages();
+    ring::format(mapping_.bytes(), description_);
+    protocol_ = ring::Protocol(mapping_.bytes(), description_);
+    protocol_.trainer().huge_pages.store(huge ? 1 : 0);
+    listener_ = ring::listen_at(directory_, options_.name);
+    try {
+        service_ = std::make_unique<ring::Service>(protocol_, options_, messages_, memory_.get(),
+                                                   bytes, listener_.get());
+    } catch (...) {
+        ring::unlink_socket(directory_, options_.name, listener_.get());
+        throw;
+    }
+}
+
+RingCore::~RingCore() { shut_down(); }
+
+void RingCore::take_consumer_side() {
+    if (consumer_taken_.exchange(true)) {
+        throw UsageError("ring \"" + options_.name +
+                         "\": a consumer or a loader takes its records already, wanted one");
+    }
+}
+
+ring::Owner RingCore::enlist(const std::string& identity) {
+    const std::lock_guard lock(service_mutex_);
+    if (!service_) throw SystemError("ring \"" + options_.name + "\": has ended");
+    return service_->enlist(identity);
+}
+
+void RingCore::discharge(ring::Owner owner, bool left) noexcept {
+    const std::lock_guard lock(service_mutex_);
+    if (service_) service_->discharge(owner, left);
+}
+
+void RingCore::end(Phase phase, const std::string& reason) noexcept {
+    const std::lock_guard lock(end_mutex_);
+    const Phase now = protocol_.phase();
+    if (now == Phase::closed || now == Phase::aborted) return;
+    protocol_.control().abort_reason.store(reason);
+    protocol_.set_phase(phase);
+}
+
+void RingCore::shut_down() noexcept {
+    std::unique_ptr<ring::Service> service;
+    {
+        const std::lock_guard lock(service_mutex_);
+        service = std::move(service_);
+    }
+    if (!service) return;
+    service.reset();
+    ring::unlink_socket(directory_, options_.name, listener_.get());
+    listener_.reset();
+}
+
+}  // namespace detail
+
+Ring::Ring(std::shared_ptr<detail::RingCore> core) : core_(std::move(core)) {}
+Ring::Ring(Ring&&) noexcept = default;
+
+Ring& Ring::operator=(Ring&& other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+}
+
+Ring::~Ring() {
+    if (!core_) return;
+    close();
+    core_->shut_down();
+}
+
+Ring Ring::create(RingOptions options) {
+    return Ring(std::make_shared<detail::RingCore>(std::move(options)));
+}
+
+const std::string& Ring::name() const noexcept { return core_->options().name; }
+const Schema& Ring::schema() const noexcept { return core_->options().schema; }
+std::uint32_t Ring::slots() const noexcept { return core_->options().slots; }
+std::uint64_t Ring::memory_bytes() const noexcept { return core_->memory().size(); }
+const std::optional<Sampler>& Ring::sampler() const noexcept {
+    return core_->description().sampler;
+}
+const std::string& Ring::socket_path() const noexcept { return core_->socket_path(); }
+
+Producer Ring::producer(std::string identity) {
+    return Producer(std::make_unique<detail::ProducerCore>(core_, identity));
+}
+
+Consumer Ring::consumer(ConsumerOptions options) {
+    return Consumer(std::make_unique<detail::ConsumerCore>(core_, options));
+}
+
+void Ring::close() noexcept { core_->end(Phase::closed, {}); }
+
+void Ring::abort(const std::string& reason) noexcept { core_->end(Phase::aborted, reason); }
+
+Stats Ring::stats() const {
+    return ring::snapshot(core_->protocol(), core_->description(), core_->memory().size());
+}
+
+}  // namespace headrace

@@ -1,0 +1,63 @@
+// What a Ring owns, shared with the consumers, loaders and in-process producers made from it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "headrace/ring.hpp"
+#include "ring/layout.hpp"
+#include "ring/memory.hpp"
+#include "ring/messages.hpp"
+#include "ring/protocol.hpp"
+#include "ring/service.hpp"
+#include "ring/unique_fd.hpp"
+
+namespace headrace::detail {
+
+class RingCore {
+  public:
+    explicit RingCore(RingOptions options);
+    ~RingCore();
+    RingCore(const RingCore&) = delete;
+    RingCore& operator=(const RingCore&) = delete;
+
+    const RingOptions& options() const noexcept { return options_; }
+    const ring::Description& description() const noexcept { return description_; }
+    ring::Protocol& protocol() noexcept { return protocol_; }
+    const ring::Protocol& protocol() const noexcept { return protocol_; }
+    std::span<std::byte> memory() const noexcept { return mapping_.bytes(); }
+    const std::string& socket_path() const noexcept { return socket_path_; }
+    ring::Messages& messages() noexcept { return messages_; }
+
+    // Throws UsageError when somebody has the consumer's side already.
+    void take_consumer_side();
+    void leave_consumer_side() noexcept { consumer_taken_.store(false); }
+    // Where the next consumer goes on: the indices below were taken by one before it.
+    std::uint64_t consumer_position = 0;
+
+    ring::Owner enlist(const std::string& identity);
+    void discharge(ring::Owner owner, bool left) noexcept;
+
+    // The first ending counts; later ones change nothing.
+    void end(Phase phase, const std::string& reason) noexcept;
+    // Ends the service and takes the socket away.
+    void shut_down() noexcept;
+
+  private:
+    RingOptions options_;
+    ring::Description description_;
+    ring::Messages messages_;
+    std::string directory_, socket_path_;
+    // In the order in which they must not die: the service uses all above it.
+    ring::UniqueFd memory_, listener_;
+    ring::Mapping mapping_;
+    ring::Protocol protocol_;
+    std::mutex service_mutex_;
+    std::unique_ptr<ring::Service> service_;
+    std::mutex end_mutex_;
+    std::atomic<bool> consumer_taken_{false};
+};
+
+}  // namespace headrace::detail

@@ -1,0 +1,87 @@
+// The trainer's service thread: answers whoever attaches, learns of deaths by pidfd, hands on what
+// the dead were writing, reports producers that stall, and ends a ring whose producers are gone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "headrace/ring.hpp"
+#include "ring/messages.hpp"
+#include "ring/protocol.hpp"
+#include "ring/rendezvous.hpp"
+#include "ring/unique_fd.hpp"
+
+namespace headrace::ring {
+
+class Service {
+  public:
+    // All arguments outlive the service. `memory` is the ring's file; `listener` is its socket.
+    Service(Protocol& protocol, const RingOptions& options, Messages& messages, int memory,
+            std::uint64_t memory_bytes, int listener);
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    // A producer in this process. Throws SystemError when the ring has ended or is full of producers.
+    Owner enlist(const std::string& identity);
+    void discharge(Owner owner, bool left);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Member {
+        Owner owner{};
+        std::int64_t pid = 0;
+        std::string identity;
+        UniqueFd socket, pidfd;  // none for a producer in this process
+        bool contact_lost = false;
+    };
+    struct Held {  // a slot that is being written, and since when
+        std::uint64_t word = 0;
+        Clock::time_point since{};
+        bool reported = false;
+    };
+
+    void run();
+    void accept_one();
+    void hear_stranger(int fd);
+    void welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd> fds);
+    void refuse(int socket, const std::string& why);
+    std::string reason_to_refuse(int socket, const Hello& hello, const std::vector<UniqueFd>& fds);
+    void hear_member(std::uint32_t id);
+    void bury(std::uint32_t id, ProducerState how);
+    void look_for_stalls();
+    void report_stall(std::uint64_t word, std::chrono::milliseconds held);
+    void end_if_nobody_is_left();
+    void drain(bool incomplete);
+    int milliseconds_to_next_look() const;
+    void watch(int fd, std::uint64_t what);
+
+    Member& admit(std::int64_t pid, const std::string& identity);
+    std::string name_of_member(const Member& member) const;
+
+    Protocol& protocol_;
+    const RingOptions& options_;
+    Messages& messages_;
+    int memory_;
+    std::uint64_t memory_bytes_;
+    int listener_;
+    UniqueFd epoll_, stop_;
+
+    mutable std::mutex mutex_;  // everything below: enlist() and discharge() come from other threads
+    std::map<std::uint32_t, Member> members_;
+    std::map<int, UniqueFd> strangers_;  // connected, but silent so far
+    std::uint32_t last_id_ = 0;
+    std::uint64_t ever_ = 0;       // producers ever admitted
+    std::uint64_t vacancies_ = 0;  // deaths that nobody has replaced
+    Clock::time_point alone_since_{};
+    std::uint64_t settled_below_ = 0;
+    std::vector<Held> held_;
+    std::thread thread_;
+};
+
+}  // namespace headrace::ring

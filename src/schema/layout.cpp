@@ -1,0 +1,25 @@
+#include "headrace/layout.hpp"
+
+#include <string>
+
+#include "headrace/error.hpp"
+
+namespace headrace {
+
+std::string_view name_of(Layout layout) noexcept {
+    switch (layout) {
+        case Layout::packed: return "packed";
+        case Layout::trimmed: return "trimmed";
+        case Layout::padded: return "padded";
+    }
+    return "?";
+}
+
+Layout parse_layout(std::string_view text) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+        if (text == name_of(layout)) return layout;
+    }
+    throw UsageError("layout \"" + std::string(text) + "\", wanted packed, trimmed or padded");
+}
+
+}  // namespace headrace
