@@ -56,10 +56,11 @@ class Loader {
     /// state() does not speak of them, so a run resumed from it gets them again.
     ~Loader();
 
-    /// The next batch. Work enqueued on `stream` afterwards sees it complete; the host does not wait
-    /// for the device. Waits as long as the options say. Outcome::end_of_epoch comes once after each
-    /// epoch's last batch. Throws IncompleteError, RingAborted, any error of the device, and
-    /// UsageError when nothing but batches that the caller holds stands in the way. Thread-safe.
+    /// The next batch. Work enqueued on `stream` afterwards sees it complete; the host does not
+    /// wait for the device. Waits as long as the options say. Outcome::end_of_epoch comes once
+    /// after each epoch's last batch. Throws IncompleteError, RingAborted, any error of the device,
+    /// and UsageError when nothing but batches that the caller holds stands in the way.
+    /// Thread-safe.
     Result<Batch> next(StreamRef stream);
     Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
     /// On the host device, which has no streams. Throws UsageError on any other.
@@ -84,8 +85,8 @@ class Loader {
     std::shared_ptr<detail::LoaderCore> core_;
 };
 
-/// A range over the batches of one epoch; single pass. The batch that an iterator points to is given
-/// back when the iterator moves on, unless it was moved out.
+/// A range over the batches of one epoch; single pass. The batch that an iterator points to is
+/// given back when the iterator moves on, unless it was moved out.
 class Epoch {
   public:
     class Iterator {

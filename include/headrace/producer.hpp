@@ -66,8 +66,7 @@ class ClaimedRecord {
     /// Throws UsageError, and leaves the record claimed, when the number of lengths is wrong, or
     /// one is negative or over the capacity. Afterwards the record is no longer the caller's.
     template <class... Lengths>
-        requires(std::integral<Lengths> && ...)
-    void publish(Lengths... lengths) {
+    requires(std::integral<Lengths>&&...) void publish(Lengths... lengths) {
         const std::int64_t values[] = {as_length(lengths)..., 0};
         publish_lengths({values, sizeof...(lengths)});
     }
@@ -132,7 +131,8 @@ class Producer {
     /// one i32 field. Returns ready or end. Throws UsageError when the schema is another.
     Outcome put(std::span<const float> floats, std::span<const std::int32_t> ints);
 
-    /// Says that this producer will write no more. Records still claimed are given back. Idempotent.
+    /// Says that this producer will write no more. Records still claimed are given back.
+    /// Idempotent.
     void finish() noexcept;
 
   private:

@@ -24,7 +24,8 @@ class RingCore;
 
 inline constexpr std::size_t kMaxRingNameBytes = 63;
 inline constexpr std::uint32_t kMaxSlots = 1u << 20;
-/// Producers attached at one time. The slot's word has eight bits for its owner; one is the trainer.
+/// Producers attached at one time. The slot's word has eight bits for its owner; one is the
+/// trainer.
 inline constexpr std::uint32_t kMaxProducers = 255;
 /// An index whose claimers died or dropped it this often becomes a hole.
 inline constexpr std::uint32_t kMaxAttempts = 3;
@@ -41,14 +42,14 @@ struct StallPolicy {
 };
 
 struct RingOptions {
-    std::string name = {};         ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
-    Schema schema = {};            ///< at least one field
+    std::string name = {};    ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
+    Schema schema = {};       ///< at least one field
     std::uint32_t slots = 0;  ///< 2 to kMaxSlots; a loader wants at least two batches of them
 
     /// Records of an epoch, over all ranks. 0 makes a stream ring: the producers decide what comes
     /// next, and the ring ends when all of them have finished.
     std::uint64_t epoch_records = 0;
-    std::uint64_t epochs = 0;                   ///< 0: endless
+    std::uint64_t epochs = 0;                        ///< 0: endless
     std::optional<std::uint64_t> shuffle_seed = {};  ///< empty: items in order
     std::uint32_t rank = 0;
     std::uint32_t world_size = 1;
@@ -85,7 +86,8 @@ class Ring {
 
     Ring(Ring&&) noexcept;
     Ring& operator=(Ring&&) noexcept;
-    /// close(), then takes the socket away. Consumers, loaders and in-process producers must be gone.
+    /// close(), then takes the socket away. Consumers, loaders and in-process producers must be
+    /// gone.
     ~Ring();
 
     const std::string& name() const noexcept;

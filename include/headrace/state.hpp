@@ -10,8 +10,9 @@
 
 namespace headrace {
 
-/// The position of a loader: that of the batches given back by the trainer, not of those prefetched.
-/// With it go the options that decide the order, so that a run resumed with others is refused.
+/// The position of a loader: that of the batches given back by the trainer, not of those
+/// prefetched. With it go the options that decide the order, so that a run resumed with others is
+/// refused.
 struct State {
     std::uint64_t index = 0;  ///< the next record of this rank
     std::uint64_t epoch_records = 0;

@@ -49,14 +49,14 @@ struct Stats {
     std::uint64_t memory_bytes = 0;
     bool huge_pages = false;  ///< the kernel was asked for huge pages and agreed
 
-    // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is at
-    // rest. Each term is counted by itself.
-    std::uint64_t claimed = 0;    ///< indices that were ever claimed
-    std::uint64_t delivered = 0;  ///< records handed to the trainer, singly or in batches
-    std::uint64_t in_ring = 0;    ///< being written, published, given back or leased
+    // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is
+    // at rest. Each term is counted by itself.
+    std::uint64_t claimed = 0;     ///< indices that were ever claimed
+    std::uint64_t delivered = 0;   ///< records handed to the trainer, singly or in batches
+    std::uint64_t in_ring = 0;     ///< being written, published, given back or leased
     std::uint64_t prefetched = 0;  ///< in device batches that the trainer has not asked for yet
-    std::uint64_t lost = 0;       ///< holes: skipped, died, dropped, invalid
-    std::uint64_t discarded = 0;  ///< of unwanted short last batches, and prefetched for nothing
+    std::uint64_t lost = 0;        ///< holes: skipped, died, dropped, invalid
+    std::uint64_t discarded = 0;   ///< of unwanted short last batches, and prefetched for nothing
 
     std::uint64_t skipped = 0;
     std::uint64_t died = 0;
@@ -66,22 +66,22 @@ struct Stats {
     std::uint64_t deaths = 0;
     std::uint64_t alarms = 0;  ///< looks after 500 ms of sleep that found something: 0 if healthy
 
-    std::uint64_t writing = 0;    ///< slots being written
-    std::uint64_t ready = 0;      ///< slots published and not yet taken
-    std::uint64_t leased = 0;     ///< slots in the trainer's hands
+    std::uint64_t writing = 0;  ///< slots being written
+    std::uint64_t ready = 0;    ///< slots published and not yet taken
+    std::uint64_t leased = 0;   ///< slots in the trainer's hands
     std::vector<ProducerStats> producers;
 
     // The loader, all zero where there is none.
-    std::string device;            ///< "host", "cuda:0"
-    std::uint64_t batches = 0;     ///< batches handed to the trainer
-    std::uint64_t payload_bytes = 0;  ///< payload of the records delivered
-    std::uint64_t padding_bytes = 0;  ///< padding of the same records that was never moved
-    std::uint64_t link_bytes = 0;  ///< bytes moved from the ring to the device
-    double loader_s = 0;           ///< since the first batch was asked for
-    double trainer_waited_s = 0;   ///< of that, the trainer waiting for a batch
+    std::string device;                 ///< "host", "cuda:0"
+    std::uint64_t batches = 0;          ///< batches handed to the trainer
+    std::uint64_t payload_bytes = 0;    ///< payload of the records delivered
+    std::uint64_t padding_bytes = 0;    ///< padding of the same records that was never moved
+    std::uint64_t link_bytes = 0;       ///< bytes moved from the ring to the device
+    double loader_s = 0;                ///< since the first batch was asked for
+    double trainer_waited_s = 0;        ///< of that, the trainer waiting for a batch
     double waited_for_producers_s = 0;  ///< the part of trainer_waited_s that was for producers
     double waited_for_copies_s = 0;     ///< the part that was for copies and stripping
-    double held_by_trainer_s = 0;  ///< the loader waiting for a batch to be given back
+    double held_by_trainer_s = 0;       ///< the loader waiting for a batch to be given back
 
     /// Who waited for whom, in words: `the trainer waited 31 % of the time for producers: add
     /// producers, or make them faster`. Says so when too little has happened to tell.

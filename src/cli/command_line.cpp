@@ -13,6 +13,7 @@
 
 #include "cli/option_value.hpp"
 #include "cli/text.hpp"
+#include "headrace/device.hpp"
 #include "headrace/error.hpp"
 #include "headrace/ring.hpp"
 
@@ -64,15 +65,19 @@ cxxopts::ParseResult parse(cxxopts::Options& options, Arguments arguments) {
     std::vector<const char*> words{"headrace"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     try {
-        cxxopts::ParseResult result = options.parse(static_cast<int>(words.size()), words.data());
-        if (!result.unmatched().empty()) {
-            throw UsageError("found \"" + printable(result.unmatched().front()) +
-                             "\", wanted an option; see --help");
-        }
-        return result;
+        return options.parse(static_cast<int>(words.size()), words.data());
     } catch (const cxxopts::exceptions::exception& error) {
         throw UsageError(std::string(error.what()) + "; see --help");
     }
+}
+
+// Called after the options were read: in `--floats --ints 3` cxxopts takes `--ints` for the value
+// of
+// --floats and leaves the 3, and of the two complaints that about --floats helps.
+void refuse_leftovers(const cxxopts::ParseResult& result) {
+    if (result.unmatched().empty()) return;
+    throw UsageError("found \"" + printable(result.unmatched().front()) +
+                     "\", wanted an option; see --help");
 }
 
 std::string text_of(const cxxopts::ParseResult& result, const std::string& option) {
@@ -202,6 +207,7 @@ std::optional<BenchOptions> parse_bench(BenchKind kind, Arguments arguments) {
     if (options.name.empty()) options.name = "bench-" + std::to_string(::getpid());
     check_name("--name", options.name, kMaxRingNameBytes);
     options.directory = text_of(result, "directory");
+    refuse_leftovers(result);
     return options;
 }
 
@@ -217,6 +223,7 @@ BenchProducerOptions parse_bench_producer(Arguments arguments) {
     options.parent = static_cast<std::int64_t>(parse_count(
         "--parent", text_of(result, "parent"), 1, std::numeric_limits<std::int32_t>::max()));
     options.directory = text_of(result, "directory");
+    refuse_leftovers(result);
     return options;
 }
 
@@ -269,6 +276,7 @@ std::optional<StatOptions> parse_stat(Arguments given) {
         }
     }
     options.directory = text_of(result, "directory");
+    refuse_leftovers(result);
     return options;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cli/record_check.hpp"
-#include "headrace/batch.hpp"
+#include "headrace/layout.hpp"
 
 namespace headrace::cli {
 

@@ -50,6 +50,7 @@ std::string stat_json(const Stats& stats, bool indented) {
               {"claimed", stats.claimed},
               {"delivered", stats.delivered},
               {"in_ring", stats.in_ring},
+              {"prefetched", stats.prefetched},
               {"lost", stats.lost},
               {"discarded", stats.discarded},
               {"skipped", stats.skipped},

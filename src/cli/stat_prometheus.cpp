@@ -89,17 +89,20 @@ void write_ring(Exposition& out, const Stats& stats) {
 
 void write_books(Exposition& out, const Stats& stats) {
     out.counter("headrace_records_claimed_total", "Indices ever claimed.", stats.claimed);
-    out.counter("headrace_records_delivered_total", "Records taken and given back.",
+    out.counter("headrace_records_delivered_total", "Records handed to the trainer.",
                 stats.delivered);
-    out.gauge("headrace_records_in_ring", "Records claimed and not yet delivered or lost.",
+    out.gauge("headrace_records_in_ring", "Records being written, published or leased.",
               stats.in_ring);
+    out.gauge("headrace_records_prefetched", "Records in batches not yet asked for.",
+              stats.prefetched);
     out.metric("headrace_records_lost_total", "counter", "Indices that became holes, by reason.");
     out.sample({{"reason", "skipped"}}, stats.skipped);
     out.sample({{"reason", "died"}}, stats.died);
     out.sample({{"reason", "dropped"}}, stats.dropped);
     out.sample({{"reason", "invalid"}}, stats.invalid);
     out.counter("headrace_records_discarded_total",
-                "Records of short last batches that were not wanted.", stats.discarded);
+                "Records of short last batches, and prefetched ones, that nobody wanted.",
+                stats.discarded);
     out.counter("headrace_records_returned_total",
                 "Indices that came back from a dead or dropping producer.", stats.returned);
     out.counter("headrace_producer_deaths_total", "Producers that died.", stats.deaths);

@@ -53,12 +53,13 @@ std::string aligned(const std::vector<Row>& rows, const std::vector<std::size_t>
 }
 
 std::string books_text(const Stats& stats) {
-    const std::uint64_t right = stats.delivered + stats.in_ring + stats.lost + stats.discarded;
+    const std::uint64_t right =
+        stats.delivered + stats.in_ring + stats.prefetched + stats.lost + stats.discarded;
     // The terms are read one after another while the ring works: equality is for a ring at rest.
     return "claimed " + count_text(stats.claimed) + (right == stats.claimed ? " = " : " ~ ") +
            "delivered " + count_text(stats.delivered) + " + in the ring " +
-           count_text(stats.in_ring) + " + lost " + count_text(stats.lost) + " + discarded " +
-           count_text(stats.discarded);
+           count_text(stats.in_ring) + " + prefetched " + count_text(stats.prefetched) +
+           " + lost " + count_text(stats.lost) + " + discarded " + count_text(stats.discarded);
 }
 
 std::string troubles_text(const Stats& stats) {

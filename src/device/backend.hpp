@@ -1,9 +1,10 @@
 // The seam between the loader and the places where batches live. The loader knows this file only; a
 // device is one implementation of it: host (host.hpp), and in tests a simulated one.
 //
-// Streams and events are as CUDA defines them: what is enqueued on a stream happens in order and later;
-// an event recorded on a stream is complete when all that was enqueued before it is; a stream that
-// waits for an event goes on when it is complete. No call but synchronize() and allocation waits.
+// Streams and events are as CUDA defines them: what is enqueued on a stream happens in order and
+// later; an event recorded on a stream is complete when all that was enqueued before it is; a
+// stream that waits for an event goes on when it is complete. No call but synchronize() and
+// allocation waits.
 #pragma once
 
 #include <cstddef>
@@ -19,18 +20,18 @@
 
 namespace headrace::device {
 
-// One field of a batch: which bytes of the ring go where. The spans stay valid and unchanged until the
-// event recorded after the plan is complete.
+// One field of a batch: which bytes of the ring go where. The spans stay valid and unchanged until
+// the event recorded after the plan is complete.
 struct FieldPlan {
     std::size_t element_bytes = 0;
-    std::uint32_t capacity = 0;         // elements of a slot's row
-    std::uint64_t row_bytes = 0;        // from one slot's row to the next
-    const std::byte* rows = nullptr;    // row of slot 0, in the ring
+    std::uint32_t capacity = 0;              // elements of a slot's row
+    std::uint64_t row_bytes = 0;             // from one slot's row to the next
+    const std::byte* rows = nullptr;         // row of slot 0, in the ring
     std::span<const std::uint32_t> lengths;  // [records] elements
     std::span<const std::int32_t> offsets;   // [records + 1] elements, offsets[0] = 0
-    std::int64_t longest = 0;           // elements
-    std::int64_t width = 0;             // elements of a row of the batch; 0 when packed
-    schema::Element pad{};              // fills the tails of rows
+    std::int64_t longest = 0;                // elements
+    std::int64_t width = 0;                  // elements of a row of the batch; 0 when packed
+    schema::Element pad{};                   // fills the tails of rows
 };
 
 struct BatchPlan {

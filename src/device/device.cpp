@@ -5,9 +5,13 @@
 
 namespace headrace {
 
-Device Device::host() { return Device("host"); }
+Device Device::host() {
+    return Device("host");
+}
 
-Device Device::best() { return host(); }
+Device Device::best() {
+    return host();
+}
 
 Device Device::parse(std::string_view text) {
     if (text == "host") return host();

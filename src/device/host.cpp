@@ -98,6 +98,8 @@ class HostBackend final : public Backend {
 
 }  // namespace
 
-std::shared_ptr<Backend> make_host_backend() { return std::make_shared<HostBackend>(); }
+std::shared_ptr<Backend> make_host_backend() {
+    return std::make_shared<HostBackend>();
+}
 
 }  // namespace headrace::device

@@ -31,7 +31,9 @@ Batch& Batch::operator=(Batch&& other) noexcept {
     return *this;
 }
 
-Batch::~Batch() { release(); }
+Batch::~Batch() {
+    release();
+}
 
 void Batch::release() noexcept {
     if (slot_ == nullptr) return;
@@ -39,15 +41,33 @@ void Batch::release() noexcept {
     core_.reset();
 }
 
-std::size_t Batch::size() const noexcept { return slot_->taken.indices.size(); }
-Layout Batch::layout() const noexcept { return core_->form().layout; }
-const Schema& Batch::schema() const noexcept { return core_->form().schema; }
-std::uint64_t Batch::epoch() const noexcept { return slot_->epoch; }
-std::uint64_t Batch::first_index() const noexcept { return slot_->range.first; }
-std::uint64_t Batch::last_index() const noexcept { return slot_->range.last; }
-std::span<const std::uint64_t> Batch::indices() const noexcept { return slot_->taken.indices; }
-std::span<const std::uint64_t> Batch::items() const noexcept { return slot_->items; }
-const std::vector<Hole>& Batch::holes() const noexcept { return slot_->taken.holes; }
+std::size_t Batch::size() const noexcept {
+    return slot_->taken.indices.size();
+}
+Layout Batch::layout() const noexcept {
+    return core_->form().layout;
+}
+const Schema& Batch::schema() const noexcept {
+    return core_->form().schema;
+}
+std::uint64_t Batch::epoch() const noexcept {
+    return slot_->epoch;
+}
+std::uint64_t Batch::first_index() const noexcept {
+    return slot_->range.first;
+}
+std::uint64_t Batch::last_index() const noexcept {
+    return slot_->range.last;
+}
+std::span<const std::uint64_t> Batch::indices() const noexcept {
+    return slot_->taken.indices;
+}
+std::span<const std::uint64_t> Batch::items() const noexcept {
+    return slot_->items;
+}
+const std::vector<Hole>& Batch::holes() const noexcept {
+    return slot_->taken.holes;
+}
 
 void* Batch::data(std::size_t field) const {
     shape_of(*slot_, field);
@@ -63,10 +83,18 @@ std::span<const std::int32_t> Batch::host_offsets(std::size_t field) const {
     return shape_of(*slot_, field).offsets.first(size() + 1);
 }
 
-std::int64_t Batch::longest(std::size_t field) const { return shape_of(*slot_, field).longest; }
-std::int64_t Batch::total(std::size_t field) const { return host_offsets(field).back(); }
-std::int64_t Batch::width(std::size_t field) const { return shape_of(*slot_, field).width; }
+std::int64_t Batch::longest(std::size_t field) const {
+    return shape_of(*slot_, field).longest;
+}
+std::int64_t Batch::total(std::size_t field) const {
+    return host_offsets(field).back();
+}
+std::int64_t Batch::width(std::size_t field) const {
+    return shape_of(*slot_, field).width;
+}
 
-void Batch::used_on(StreamRef stream) { core_->use(*slot_, stream); }
+void Batch::used_on(StreamRef stream) {
+    core_->use(*slot_, stream);
+}
 
 }  // namespace headrace

@@ -34,8 +34,7 @@ LoaderCore::LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options)
       backend_(options_.device.backend()),
       consumer_(std::make_unique<ConsumerCore>(ring_, ConsumerOptions{})),
       state_position_(consumer_->position()) {
-    const ring::Geometry geometry =
-        ring::Geometry::of(form_.schema, ring_->description().slots);
+    const ring::Geometry geometry = ring::Geometry::of(form_.schema, ring_->description().slots);
     for (std::size_t field = 0; field < form_.schema.size(); ++field) {
         rows_.push_back(ring_->memory().data() + geometry.field_offset[field]);
         row_bytes_.push_back(geometry.row_bytes[field]);
@@ -46,7 +45,9 @@ LoaderCore::LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options)
     ring_->protocol().trainer().device.store(backend_->name());
 }
 
-LoaderCore::~LoaderCore() { stop(); }
+LoaderCore::~LoaderCore() {
+    stop();
+}
 
 void LoaderCore::make_slots() {
     const std::size_t offsets_bytes = (std::size_t{form_.batch} + 1) * sizeof(std::int32_t);
@@ -58,8 +59,7 @@ void LoaderCore::make_slots() {
                                             backend_->allocate(offsets_bytes),
                                             backend_->allocate_host(offsets_bytes)};
             slot->targets.push_back(
-                {buffers.values->data(),
-                 reinterpret_cast<std::int32_t*>(buffers.offsets->data())});
+                {buffers.values->data(), reinterpret_cast<std::int32_t*>(buffers.offsets->data())});
             slot->shapes[field].offsets = {
                 reinterpret_cast<std::int32_t*>(buffers.host_offsets->data()),
                 std::size_t{form_.batch} + 1};
@@ -71,10 +71,10 @@ void LoaderCore::make_slots() {
     }
 }
 
-// ---- handing out ---------------------------------------------------------------------------------
+// ---- handing out
+// ---------------------------------------------------------------------------------
 
-Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout,
-                               StreamRef stream) {
+Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout, StreamRef stream) {
     const std::uint64_t from = ring::now_ns();
     ring::TrainerCounters& counters = ring_->protocol().trainer();
     std::uint64_t never = 0;
@@ -108,8 +108,8 @@ Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout,
     return batch;
 }
 
-// False after the deadline. Without one, a wait that nothing but batches in the caller's hands blocks
-// becomes an error after a while: another thread may be about to give one back.
+// False after the deadline. Without one, a wait that nothing but batches in the caller's hands
+// blocks becomes an error after a while: another thread may be about to give one back.
 bool LoaderCore::wait_until_ready(std::unique_lock<std::mutex>& lock,
                                   std::optional<Clock::time_point> deadline) {
     const auto is_ready = [this] { return !ready_.empty() || stopping_; };
@@ -118,9 +118,9 @@ bool LoaderCore::wait_until_ready(std::unique_lock<std::mutex>& lock,
             if (!ready_changed_.wait_until(lock, *deadline, is_ready)) return false;
             break;
         }
-        const bool blocked = leased_ == options_.depth;
+        const std::uint64_t moves = lease_moves_;
         if (ready_changed_.wait_for(lock, options_.lease_timeout, is_ready)) break;
-        if (blocked && leased_ == options_.depth) {
+        if (leased_ == options_.depth && lease_moves_ == moves) {
             throw UsageError("loader: all " + std::to_string(options_.depth) +
                              " batches are held by the caller, none can be filled; give one back, "
                              "or make depth larger");
@@ -135,6 +135,7 @@ Result<Batch> LoaderCore::hand_out(Ready ready, std::uint64_t from_ns) {
     account_wait(from_ns, ring::now_ns(), ready.slot);
     if (ready.what == What::end) {
         ended_ = true;
+        note_end();
         return Outcome::end;
     }
     anything_yet_ = true;
@@ -146,6 +147,7 @@ Result<Batch> LoaderCore::hand_out(Ready ready, std::uint64_t from_ns) {
     BatchSlot& slot = *ready.slot;
     slot.delivery = first_delivery_ + deliveries_.size() - 1;
     ++leased_;
+    ++lease_moves_;
     const std::size_t records = slot.taken.indices.size();
     counters.prefetched.fetch_sub(records);
     raise(counters.delivered, records);
@@ -155,6 +157,12 @@ Result<Batch> LoaderCore::hand_out(Ready ready, std::uint64_t from_ns) {
     raise(counters.link_bytes, slot.link_bytes);
     slot.streams.clear();
     return Batch(shared_from_this(), &slot);
+}
+
+// The clock of the verdict stops with the data, not when somebody looks.
+void LoaderCore::note_end() noexcept {
+    std::uint64_t not_yet = 0;
+    ring_->protocol().trainer().loader_ended_ns.compare_exchange_strong(not_yet, ring::now_ns());
 }
 
 void LoaderCore::account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot) {
@@ -196,6 +204,7 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
         deliveries_[place].returned = true;
         move_state_on();
         --leased_;
+        ++lease_moves_;
         free_.push_back(&slot);
     }
     free_changed_.notify_one();
@@ -210,7 +219,8 @@ void LoaderCore::move_state_on() noexcept {
     }
 }
 
-// ---- what it tells -------------------------------------------------------------------------------
+// ---- what it tells
+// -------------------------------------------------------------------------------
 
 State LoaderCore::state() const {
     const RingOptions& options = ring_->options();
@@ -242,12 +252,14 @@ void LoaderCore::throw_timeout() const {
     const std::uint64_t index = state().index;
     throw TimeoutError("ring \"" + ring_->description().name +
                        "\": no batch within the time-out; the trainer has given back all below "
-                       "record " + std::to_string(index) + "; " + stats().verdict());
+                       "record " +
+                       std::to_string(index) + "; " + stats().verdict());
 }
 
 }  // namespace detail
 
-// ---- Loader --------------------------------------------------------------------------------------
+// ---- Loader
+// --------------------------------------------------------------------------------------
 
 Loader::Loader(Ring& ring, LoaderOptions options)
     : core_(std::make_shared<detail::LoaderCore>(ring.shared_core(), std::move(options))) {
@@ -265,7 +277,9 @@ Loader::~Loader() {
     if (core_) core_->stop();
 }
 
-Result<Batch> Loader::next(StreamRef stream) { return core_->next(std::nullopt, stream); }
+Result<Batch> Loader::next(StreamRef stream) {
+    return core_->next(std::nullopt, stream);
+}
 
 Result<Batch> Loader::next_for(std::chrono::nanoseconds timeout, StreamRef stream) {
     return core_->next(timeout, stream);
@@ -281,19 +295,30 @@ Result<Batch> Loader::next_for(std::chrono::nanoseconds timeout) {
     return core_->next(timeout, {});
 }
 
-Epoch Loader::epoch(StreamRef stream) { return {core_, stream}; }
+Epoch Loader::epoch(StreamRef stream) {
+    return {core_, stream};
+}
 
 Epoch Loader::epoch() {
     core_->require_no_streams();
     return {core_, {}};
 }
 
-State Loader::state() const { return core_->state(); }
-bool Loader::done() const noexcept { return core_->done(); }
-const Device& Loader::device() const noexcept { return core_->options().device; }
-Stats Loader::stats() const { return core_->stats(); }
+State Loader::state() const {
+    return core_->state();
+}
+bool Loader::done() const noexcept {
+    return core_->done();
+}
+const Device& Loader::device() const noexcept {
+    return core_->options().device;
+}
+Stats Loader::stats() const {
+    return core_->stats();
+}
 
-// ---- Epoch ---------------------------------------------------------------------------------------
+// ---- Epoch
+// ---------------------------------------------------------------------------------------
 
 Epoch::Iterator::Iterator(std::shared_ptr<detail::LoaderCore> core, StreamRef stream)
     : core_(std::move(core)), stream_(stream) {

@@ -1,7 +1,8 @@
 // A loader's inside: two threads, the device batches between them and the trainer, and the clocks.
 //
 //   planner    waits for the ring, plans a batch, has the device copy it, announces it
-//   completer  waits for copies in order and gives their slots back; idle on devices whose copies are
+//   completer  waits for copies in order and gives their slots back; idle on devices whose copies
+//   are
 //              complete at once
 //   trainer    any threads: next(), give_back()
 #pragma once
@@ -43,6 +44,7 @@ struct BatchSlot {
     Taken taken;
     std::vector<std::uint64_t> slots, items;
     std::vector<FieldShape> shapes;
+    device::BatchPlan plan;
     std::uint64_t payload_bytes = 0, padding_bytes = 0, link_bytes = 0;
     std::uint64_t awaited_ns = 0, arrived_ns = 0, announced_ns = 0;  // for the verdict
     std::uint64_t delivery = 0;  // its number among all deliveries
@@ -102,6 +104,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
                           std::optional<Clock::time_point> deadline);
     Result<Batch> hand_out(Ready ready, std::uint64_t waited_from_ns);
     void move_state_on() noexcept;
+    void note_end() noexcept;
     void account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot);
 
     std::shared_ptr<RingCore> ring_;
@@ -125,6 +128,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     std::deque<Delivery> deliveries_;
     std::uint64_t first_delivery_ = 0;  // number of deliveries_.front()
     std::uint32_t leased_ = 0;
+    std::uint64_t lease_moves_ = 0;  // batches ever handed out or given back
     std::exception_ptr error_;
     bool stopping_ = false;
     bool ended_ = false;

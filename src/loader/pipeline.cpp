@@ -33,6 +33,7 @@ void LoaderCore::stop() noexcept {
     if (planner_.joinable()) planner_.join();
     // The planner is gone, so no copy is added: the completer empties its queue and goes.
     if (completer_.joinable()) completer_.join();
+    note_end();
     ring::TrainerCounters& counters = ring_->protocol().trainer();
     for (const Ready& ready : ready_) {
         if (ready.what != What::batch) continue;
@@ -89,9 +90,8 @@ bool LoaderCore::plan_one() {
     IndexRange range = consumer_->next_range(form_.batch);
     slot->awaited_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
-    const Arrival arrival =
-        consumer_->wait(range, {.flush_after = options_.flush_after,
-                                .lease_timeout = options_.lease_timeout});
+    const Arrival arrival = consumer_->wait(
+        range, {.flush_after = options_.flush_after, .lease_timeout = options_.lease_timeout});
     slot->arrived_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
 
@@ -111,8 +111,8 @@ bool LoaderCore::plan_one() {
     return true;
 }
 
-// With drop_last: the last batch of an epoch, or of a stream, when it stands for fewer indices than a
-// whole one. One that is short because a run was resumed inside of it is not.
+// With drop_last: the last batch of an epoch, or of a stream, when it stands for fewer indices than
+// a whole one. One that is short because a run was resumed inside of it is not.
 bool LoaderCore::is_unwanted(const IndexRange& range, Arrival arrival) const {
     if (!options_.drop_last) return false;
     const auto& sampler = ring_->description().sampler;
@@ -151,8 +151,8 @@ void LoaderCore::fill(BatchSlot& slot, const IndexRange& range) {
 }
 
 void LoaderCore::hand_to_device(BatchSlot& slot) {
-    const device::BatchPlan plan =
-        make_plan(form_, slot.taken, slot.slots, slot.shapes, rows_, row_bytes_);
+    device::BatchPlan& plan = slot.plan;
+    make_plan(form_, slot.taken, slot.slots, slot.shapes, rows_, row_bytes_, plan);
     slot.payload_bytes = slot.padding_bytes = 0;
     for (const device::FieldPlan& field : plan.fields) {
         const auto total = static_cast<std::uint64_t>(field.offsets.back());

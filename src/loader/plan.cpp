@@ -53,12 +53,13 @@ std::uint64_t BatchForm::most_bytes(std::size_t field) const {
     return std::uint64_t{batch} * schema[field].capacity * bytes_of(schema[field].dtype);
 }
 
-device::BatchPlan make_plan(const BatchForm& form, const Taken& taken,
-                            std::span<const std::uint64_t> slots, std::vector<FieldShape>& shapes,
-                            std::span<const std::byte* const> rows,
-                            std::span<const std::uint64_t> row_bytes) {
+void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::uint64_t> slots,
+               std::vector<FieldShape>& shapes, std::span<const std::byte* const> rows,
+               std::span<const std::uint64_t> row_bytes, device::BatchPlan& plan) {
     const std::size_t records = slots.size();
-    device::BatchPlan plan{form.layout, slots, {}};
+    plan.layout = form.layout;
+    plan.slots = slots;
+    plan.fields.clear();
     for (std::size_t i = 0; i < form.schema.size(); ++i) {
         const Field& field = form.schema[i];
         const std::span lengths = std::span(taken.lengths).subspan(i * records, records);
@@ -86,7 +87,6 @@ device::BatchPlan make_plan(const BatchForm& form, const Taken& taken,
                                .width = shape.width,
                                .pad = form.pads[i]});
     }
-    return plan;
 }
 
 }  // namespace headrace::detail

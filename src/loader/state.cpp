@@ -17,8 +17,8 @@ constexpr std::uint64_t kStateVersion = 1;
                      ", wanted one line as State::to_json() writes it");
 }
 
-// A flat JSON object whose values are whole numbers, null or plain strings, which is all that a state
-// is. Values are kept as they stand there, strings without their quotes.
+// A flat JSON object whose values are whole numbers, null or plain strings, which is all that a
+// state is. Values are kept as they stand there, strings without their quotes.
 class FlatObject {
   public:
     explicit FlatObject(std::string_view text) : rest_(text) {

@@ -66,7 +66,8 @@ ring::Welcome await_welcome(int socket, const std::string& name, Clock::time_poi
     int ready = 0;
     do {
         ready = poll(&look, 1, poll_milliseconds(deadline, std::chrono::minutes(1)));
-    } while ((ready == 0 || (ready < 0 && errno == EINTR)) && ring::time_left(deadline).count() > 0);
+    } while ((ready == 0 || (ready < 0 && errno == EINTR)) &&
+             ring::time_left(deadline).count() > 0);
     if (ready <= 0) {
         throw TimeoutError("ring \"" + name + "\": the trainer does not answer");
     }
@@ -90,8 +91,8 @@ ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
     hello.magic = ring::kWireMagic;
     hello.version = ring::kWireVersion;
     hello.layout_version = ring::kLayoutVersion;
-    hello.role = static_cast<std::uint32_t>(as_observer ? ring::Role::observer
-                                                        : ring::Role::producer);
+    hello.role =
+        static_cast<std::uint32_t>(as_observer ? ring::Role::observer : ring::Role::producer);
     hello.pid = getpid();
     std::string identity = options.identity;
     if (identity.empty()) {
@@ -126,17 +127,16 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
     // The ring is there, so its answer is a matter of milliseconds, whatever was left of the time.
     const auto patience = std::max(options.timeout, std::chrono::milliseconds(5000));
     std::vector<ring::UniqueFd> fds;
-    const ring::Welcome welcome = await_welcome(attachment.socket.get(), name,
-                                                ring::deadline_after(patience), fds);
+    const ring::Welcome welcome =
+        await_welcome(attachment.socket.get(), name, ring::deadline_after(patience), fds);
     if (fds.size() != 2 || welcome.owner >= ring::kOwners || !ring::is_pidfd(fds[1].get()) ||
         (!as_observer && welcome.owner == ring::kTrainer)) {
         throw SystemError("ring \"" + name + "\": the answer lacks the memory or the identity");
     }
     ring::check_memory(fds[0].get(), welcome.memory_bytes, name);
-    attachment.mapping =
-        ring::Mapping(fds[0].get(), welcome.memory_bytes,
-                      as_observer ? ring::Mapping::Access::read_only
-                                  : ring::Mapping::Access::read_write);
+    attachment.mapping = ring::Mapping(
+        fds[0].get(), welcome.memory_bytes,
+        as_observer ? ring::Mapping::Access::read_only : ring::Mapping::Access::read_write);
     attachment.description = ring::read_header(attachment.mapping.bytes(), name);
     attachment.trainer_pidfd = std::move(fds[1]);
     attachment.owner = {welcome.owner, welcome.incarnation};

@@ -1,11 +1,9 @@
 #include "headrace/consumer.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "headrace/error.hpp"
 #include "ring/consumer_core.hpp"
-#include "ring/ring_core.hpp"
 
 namespace headrace {
 
@@ -19,287 +17,8 @@ std::string_view name_of(HoleKind kind) noexcept {
     return "?";
 }
 
-namespace detail {
-
-namespace {
-
-void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
-    counter.fetch_add(by, std::memory_order_relaxed);
-}
-
-}  // namespace
-
-void Taken::clear() {
-    indices.clear();
-    lengths.clear();
-    holes.clear();
-}
-
-ConsumerCore::ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions& options)
-    : ring_(std::move(ring)), protocol_(ring_->protocol()), options_(options) {
-    ring_->take_consumer_side();
-    position_ = ring_->consumer_position;
-    row_lengths_.resize(schema().size());
-}
-
-ConsumerCore::~ConsumerCore() {
-    ring_->consumer_position = position_;
-    ring_->leave_consumer_side();
-}
-
-const Schema& ConsumerCore::schema() const noexcept { return ring_->description().schema; }
-
-std::uint64_t ConsumerCore::epoch_of(std::uint64_t index) const noexcept {
-    const auto& sampler = ring_->description().sampler;
-    return sampler ? sampler->epoch_of(index) : 0;
-}
-
-std::uint64_t ConsumerCore::item_of(std::uint64_t index) const noexcept {
-    const auto& sampler = ring_->description().sampler;
-    return sampler ? sampler->item_of(index) : index;
-}
-
-std::span<const std::byte> ConsumerCore::row(std::uint64_t index,
-                                             std::size_t field) const noexcept {
-    return protocol_.row(index, field);
-}
-
-bool ConsumerCore::is_at_end() const noexcept { return position_ >= protocol_.end_index(); }
-
-bool ConsumerCore::pass_epoch_end() noexcept { return std::exchange(epoch_end_due_, false); }
-
-IndexRange ConsumerCore::next_range(std::uint64_t records) const noexcept {
-    std::uint64_t size = std::min<std::uint64_t>(records, protocol_.slots());
-    const auto& sampler = ring_->description().sampler;
-    if (!sampler) return {position_, position_ + size};
-    // Ranges lie on a grid that starts with each epoch, so a run resumed in the middle of one meets
-    // the same ranges again after its first.
-    const std::uint64_t in_epoch = sampler->position_of(position_);
-    size -= in_epoch % size;
-    return {position_, position_ + std::min(size, sampler->shard_records() - in_epoch)};
-}
-
-// ---- waiting -------------------------------------------------------------------------------------
-
-Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
-    std::uint64_t settled = range.first;  // everything below it is
-    std::optional<ring::Clock::time_point> blocked_since;
-    ring::Clock::time_point flush_at{};
-    for (;;) {
-        const std::uint64_t before = settled;
-        while (settled < range.last && protocol_.is_settled_at(settled)) ++settled;
-        if (settled == range.last) return Arrival::ready;
-        if (interrupted_.load()) return Arrival::interrupted;
-        if (const Arrival look = look_at_phase(range, settled); look != Arrival::ready) return look;
-
-        std::chrono::nanoseconds sleep = ring::kAlarm;
-        if (limits.flush_after && settled > range.first) {
-            if (settled != before || flush_at == ring::Clock::time_point{}) {
-                flush_at = ring::deadline_after(*limits.flush_after);
-            }
-            if (ring::time_left(flush_at).count() == 0) {
-                range.last = settled;
-                return Arrival::flushed;
-            }
-            sleep = std::min(sleep, ring::time_left(flush_at));
-        }
-        if (limits.deadline) {
-            if (ring::time_left(*limits.deadline).count() == 0) {
-                protocol_.wake_producers();
-                return Arrival::timed_out;
-            }
-            sleep = std::min(sleep, ring::time_left(*limits.deadline));
-        } else {
-            watch_leases(settled, limits, blocked_since);
-            if (blocked_since) sleep = std::min<std::chrono::nanoseconds>(sleep, limits.lease_timeout);
-        }
-        // The last index of the range that is missing: by the time it comes, the others most likely
-        // have, and the wake-ups of a range are as few as its stragglers. With a flush time every
-        // arrival counts, for it puts the flush off.
-        std::uint64_t wanted = settled;
-        if (!limits.flush_after) {
-            wanted = range.last - 1;
-            while (protocol_.is_settled_at(wanted) && wanted > settled) --wanted;
-        }
-        const bool woken = protocol_.sleep_as_consumer(wanted, sleep, interrupted_);
-        if (!woken && sleep == ring::kAlarm && protocol_.is_settled_at(wanted)) {
-            raise(protocol_.trainer().alarms);
-        }
-    }
-}
-
-// Arrival::ready: go on waiting.
-Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t settled) {
-    const Phase phase = protocol_.phase();
-    if (phase == Phase::open) return Arrival::ready;
-    const std::string name = "ring \"" + ring_->description().name + "\": ";
-    if (phase == Phase::aborted) {
-        throw RingAborted(name + "ended with an error: " +
-                          protocol_.control().abort_reason.load());
-    }
-    // In drain, what was published before the phase changed is still delivered. Both were looked at
-    // in this order: settled, then phase; so look once more.
-    while (settled < range.last && protocol_.is_settled_at(settled)) ++settled;
-    if (settled == range.last) return Arrival::ready;
-    if (phase == Phase::drain && settled > range.first) {
-        range.last = settled;
-        return Arrival::flushed;
-    }
-    if (phase == Phase::drain && protocol_.control().incomplete.load() != 0 &&
-        !ring_->options().allow_incomplete) {
-        throw IncompleteError(name + "ends incomplete at record " + std::to_string(settled) +
-                              ": its producers died or left, and none came within " +
-                              std::to_string(ring_->options().linger.count()) + " ms");
-    }
-    return Arrival::end;
-}
-
-// An unlimited wait for a slot that our own side holds would never end. Another thread may be about
-// to let go, so it becomes an error only after a while.
-void ConsumerCore::watch_leases(std::uint64_t index, const WaitLimits& limits,
-                                std::optional<ring::Clock::time_point>& blocked_since) const {
-    if (!protocol_.is_blocked_by_lease(index)) {
-        blocked_since.reset();
-        return;
-    }
-    const ring::Clock::time_point now = ring::Clock::now();
-    if (!blocked_since) blocked_since = now;
-    if (now - *blocked_since < limits.lease_timeout) return;
-    throw UsageError("ring \"" + ring_->description().name + "\": waits for record " +
-                     std::to_string(index) + ", whose slot is held by a lease on record " +
-                     std::to_string(index - protocol_.slots()) +
-                     " of this consumer; release it, or make the ring larger");
-}
-
-void ConsumerCore::interrupt() noexcept {
-    interrupted_.store(true);
-    protocol_.ring_consumer();
-}
-
-// ---- taking --------------------------------------------------------------------------------------
-
-void ConsumerCore::take(const IndexRange& range, Taken& taken) {
-    taken.clear();
-    hole_indices_.clear();
-    taken.indices.reserve(range.size());
-    // By record first, for the descriptor of a slot is one line; turned over afterwards.
-    for (std::uint64_t index = range.first; index < range.last; ++index) take_one(index, taken);
-    const std::size_t fields = schema().size();
-    const std::size_t records = taken.indices.size();
-    std::vector<std::uint32_t> by_field(fields * records);
-    for (std::size_t field = 0; field < fields; ++field) {
-        for (std::size_t record = 0; record < records; ++record) {
-            by_field[field * records + record] = taken.lengths[record * fields + field];
-        }
-    }
-    taken.lengths = std::move(by_field);
-    if (!hole_indices_.empty()) protocol_.release(hole_indices_);
-    position_ = range.last;
-    anything_yet_ = anything_yet_ || range.size() != 0;
-    const auto& sampler = ring_->description().sampler;
-    epoch_end_due_ = sampler && range.size() != 0 && sampler->position_of(position_) == 0;
-}
-
-void ConsumerCore::take_one(std::uint64_t index, Taken& taken) {
-    const ring::SlotState state = protocol_.take(index);
-    if (state == ring::SlotState::hole) {
-        note_hole(taken, index, protocol_.reason(index));
-        return;
-    }
-    if (state != ring::SlotState::ready) {
-        throw Error("ring \"" + ring_->description().name + "\": slot " +
-                    std::to_string(protocol_.slot_of(index)) + " of record " +
-                    std::to_string(index) + " was changed behind the consumer's back");
-    }
-    // Copied once, then bounded: the writer is another program and may write again meanwhile.
-    const Schema& fields = schema();
-    for (std::size_t field = 0; field < fields.size(); ++field) {
-        row_lengths_[field] = protocol_.length(index, field);
-        if (row_lengths_[field] > fields[field].capacity) {
-            note_hole(taken, index,
-                      {HoleKind::invalid, "length " + std::to_string(row_lengths_[field]) +
-                                              " in field \"" + fields[field].name + "\""});
-            return;
-        }
-    }
-    taken.indices.push_back(index);
-    taken.lengths.insert(taken.lengths.end(), row_lengths_.begin(), row_lengths_.end());
-}
-
-void ConsumerCore::note_hole(Taken& taken, std::uint64_t index, ring::Reason reason) {
-    ring::TrainerCounters& counters = protocol_.trainer();
-    switch (reason.kind) {
-        case HoleKind::skipped: raise(counters.skipped); break;
-        case HoleKind::died: raise(counters.died); break;
-        case HoleKind::dropped: raise(counters.dropped); break;
-        default:
-            reason.kind = HoleKind::invalid;
-            raise(counters.invalid);
-    }
-    hole_indices_.push_back(index);
-    ring_->messages().say(Severity::warning,
-                          "ring \"" + ring_->description().name + "\": record " +
-                              std::to_string(index) + " (item " + std::to_string(item_of(index)) +
-                              ") is a hole: " + std::string(name_of(reason.kind)) + ": " +
-                              reason.text);
-    taken.holes.push_back({index, item_of(index), reason.kind, std::move(reason.text)});
-}
-
-void ConsumerCore::release(std::span<const std::uint64_t> indices) noexcept {
-    if (!indices.empty()) protocol_.release(indices);
-}
-
-std::optional<std::chrono::nanoseconds> ConsumerCore::patience() const noexcept {
-    return anything_yet_ ? options_.stall_timeout : options_.first_timeout;
-}
-
-Result<RecordLease> ConsumerCore::take_lease(std::size_t records,
-                                             std::optional<std::chrono::nanoseconds> timeout) {
-    if (records == 0) throw UsageError("take of 0 records, wanted at least 1");
-    if (pass_epoch_end()) return Outcome::end_of_epoch;
-    if (is_at_end()) return Outcome::end;
-    if (!timeout) timeout = patience();
-    WaitLimits limits{.lease_timeout = options_.lease_timeout};
-    if (timeout) limits.deadline = ring::deadline_after(*timeout);
-    IndexRange range = next_range(records);
-    switch (wait(range, limits)) {
-        case Arrival::timed_out: return Outcome::timed_out;
-        case Arrival::interrupted:
-        case Arrival::end: return Outcome::end;
-        case Arrival::ready:
-        case Arrival::flushed: break;
-    }
-    take(range, scratch_);
-    RecordLease lease;
-    lease.core_ = this;
-    lease.indices_ = std::move(scratch_.indices);
-    lease.lengths_ = std::move(scratch_.lengths);
-    lease.holes_ = std::move(scratch_.holes);
-    return lease;
-}
-
-void ConsumerCore::settle_lease(const RecordLease& lease) noexcept {
-    std::uint64_t payload = 0, padding = 0;
-    const std::size_t records = lease.indices_.size();
-    for (std::size_t field = 0; field < schema().size(); ++field) {
-        const std::uint64_t element = bytes_of(schema()[field].dtype);
-        const std::uint64_t capacity = schema()[field].capacity;
-        for (std::size_t record = 0; record < records; ++record) {
-            const std::uint64_t length = lease.lengths_[field * records + record];
-            payload += length * element;
-            padding += (capacity - length) * element;
-        }
-    }
-    ring::TrainerCounters& counters = protocol_.trainer();
-    raise(counters.payload_bytes, payload);
-    raise(counters.padding_bytes, padding);
-    release(lease.indices_);
-    raise(counters.delivered, records);
-}
-
-}  // namespace detail
-
-// ---- RecordLease ---------------------------------------------------------------------------------
+// ---- RecordLease
+// ---------------------------------------------------------------------------------
 
 RecordLease::RecordLease(RecordLease&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
@@ -315,7 +34,9 @@ RecordLease& RecordLease::operator=(RecordLease&& other) noexcept {
     return *this;
 }
 
-RecordLease::~RecordLease() { release(); }
+RecordLease::~RecordLease() {
+    release();
+}
 
 void RecordLease::release() noexcept {
     if (core_ == nullptr) return;
@@ -340,9 +61,8 @@ std::uint64_t RecordLease::item(std::size_t record) const {
 
 std::uint32_t RecordLease::length(std::size_t field, std::size_t record) const {
     if (field >= schema().size() || record >= size()) {
-        throw UsageError("field " + std::to_string(field) + " of record " +
-                         std::to_string(record) + ", there are " +
-                         std::to_string(schema().size()) + " fields and " +
+        throw UsageError("field " + std::to_string(field) + " of record " + std::to_string(record) +
+                         ", there are " + std::to_string(schema().size()) + " fields and " +
                          std::to_string(size()) + " records");
     }
     return lengths_[field * size() + record];
@@ -353,14 +73,17 @@ std::span<const std::byte> RecordLease::field_bytes(std::size_t field, std::size
     return core_->row(indices_[record], field).first(elements * bytes_of(schema()[field].dtype));
 }
 
-// ---- Consumer ------------------------------------------------------------------------------------
+// ---- Consumer
+// ------------------------------------------------------------------------------------
 
 Consumer::Consumer(std::unique_ptr<detail::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&&) noexcept = default;
 Consumer::~Consumer() = default;
 
-const Schema& Consumer::schema() const noexcept { return core_->schema(); }
+const Schema& Consumer::schema() const noexcept {
+    return core_->schema();
+}
 
 namespace {
 
@@ -378,7 +101,9 @@ Result<RecordLease> next_record(detail::ConsumerCore& core,
 
 }  // namespace
 
-Result<RecordLease> Consumer::get() { return next_record(*core_, std::nullopt); }
+Result<RecordLease> Consumer::get() {
+    return next_record(*core_, std::nullopt);
+}
 
 Result<RecordLease> Consumer::get_for(std::chrono::nanoseconds timeout) {
     return next_record(*core_, timeout);
@@ -396,6 +121,8 @@ Result<RecordLease> Consumer::take_for(std::size_t records, std::chrono::nanosec
     return core_->take_lease(records, timeout);
 }
 
-std::uint64_t Consumer::position() const noexcept { return core_->position(); }
+std::uint64_t Consumer::position() const noexcept {
+    return core_->position();
+}
 
 }  // namespace headrace

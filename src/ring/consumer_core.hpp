@@ -26,10 +26,10 @@ struct IndexRange {
 };
 
 enum class Arrival {
-    ready,        // all of the range is settled
-    flushed,      // its front is, and the flush time is over, or nothing more will come
+    ready,    // all of the range is settled
+    flushed,  // its front is, and the flush time is over, or nothing more will come
     timed_out,
-    end,          // nothing of the range will ever come
+    end,  // nothing of the range will ever come
     interrupted,
 };
 
@@ -41,8 +41,8 @@ struct WaitLimits {
 
 // What take() got out of a range.
 struct Taken {
-    std::vector<std::uint64_t> indices;   // of the records, in order
-    std::vector<std::uint32_t> lengths;   // [field][record]
+    std::vector<std::uint64_t> indices;  // of the records, in order
+    std::vector<std::uint32_t> lengths;  // [field][record]
     std::vector<Hole> holes;
     void clear();
 };
@@ -52,7 +52,8 @@ class ConsumerCore {
     ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions& options);
     ~ConsumerCore();
 
-    // The public calls of Consumer: `records` at once, until the deadline or the options' time-outs.
+    // The public calls of Consumer: `records` at once, until the deadline or the options'
+    // time-outs.
     Result<RecordLease> take_lease(std::size_t records,
                                    std::optional<std::chrono::nanoseconds> timeout);
 
@@ -62,11 +63,13 @@ class ConsumerCore {
     // True once after an epoch's last index was passed.
     bool pass_epoch_end() noexcept;
     bool is_at_end() const noexcept;
-    // Waits for a range; with `flushed`, `range.last` is moved to the end of what is settled. Throws
-    // RingAborted, IncompleteError, UsageError (only leases stand in the way for lease_timeout).
+    // Waits for a range; with `flushed`, `range.last` is moved to the end of what is settled.
+    // Throws RingAborted, IncompleteError, UsageError (only leases stand in the way for
+    // lease_timeout).
     Arrival wait(IndexRange& range, const WaitLimits& limits);
     // Leases what wait() found settled, and moves the position on. Lengths are copied once and
-    // bounded here; a record that breaks them becomes a hole. Holes are counted, told, and released.
+    // bounded here; a record that breaks them becomes a hole. Holes are counted, told, and
+    // released.
     void take(const IndexRange& range, Taken& taken);
     void release(std::span<const std::uint64_t> indices) noexcept;
     // Makes wait() return; for another thread.
@@ -97,7 +100,8 @@ class ConsumerCore {
     bool anything_yet_ = false;
     std::atomic<bool> interrupted_{false};
     std::vector<std::uint64_t> hole_indices_;
-    std::vector<std::uint32_t> row_lengths_;
+    std::vector<std::uint32_t> row_lengths_;  // of one record
+    std::vector<std::uint32_t> lengths_by_record_;
     Taken scratch_;
 };
 

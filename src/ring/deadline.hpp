@@ -16,8 +16,7 @@ inline Clock::time_point deadline_after(std::chrono::nanoseconds timeout) {
 
 // What is left until `deadline`, never below zero.
 inline std::chrono::nanoseconds time_left(Clock::time_point deadline) {
-    return std::max(std::chrono::nanoseconds(deadline - Clock::now()),
-                    std::chrono::nanoseconds(0));
+    return std::max(std::chrono::nanoseconds(deadline - Clock::now()), std::chrono::nanoseconds(0));
 }
 
 }  // namespace headrace::ring

@@ -16,14 +16,13 @@
 
 namespace headrace::ring {
 
-// Sleeps while `word` is `expected`, for `timeout` at most. Wakes spuriously; returns false only when
-// the whole time-out has passed.
+// Sleeps while `word` is `expected`, for `timeout` at most. Wakes spuriously; returns false only
+// when the whole time-out has passed.
 inline bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                        std::chrono::nanoseconds timeout) noexcept {
     timespec relative{.tv_sec = static_cast<time_t>(timeout.count() / 1'000'000'000),
                       .tv_nsec = static_cast<long>(timeout.count() % 1'000'000'000)};
-    const long result =
-        syscall(SYS_futex, &word, FUTEX_WAIT, expected, &relative, nullptr, 0);
+    const long result = syscall(SYS_futex, &word, FUTEX_WAIT, expected, &relative, nullptr, 0);
     return !(result != 0 && errno == ETIMEDOUT);
 }
 

@@ -16,8 +16,8 @@ constexpr std::uint64_t align_up(std::uint64_t bytes, std::uint64_t to) {
     return (bytes + to - 1) / to * to;
 }
 
-// Rows of a cache line and more start on one, so that two producers never share a line; shorter ones
-// keep the 16 bytes that a device's widest access wants.
+// Rows of a cache line and more start on one, so that two producers never share a line; shorter
+// ones keep the 16 bytes that a device's widest access wants.
 std::uint64_t row_bytes_of(const Field& field) {
     const std::uint64_t bytes = std::uint64_t{field.capacity} * bytes_of(field.dtype);
     return align_up(bytes, bytes >= kLine ? kLine : 16);

@@ -9,8 +9,8 @@
 //   ...      SlotReason[n]     why a hole is one
 //   pages    field arrays      for each field [slots][row]: a run of slots is one contiguous copy
 //
-// All integers are in the machine's own byte order. Sizes are fixed constants and not the compiler's
-// idea of a cache line, for the processes may be built by different compilers.
+// All integers are in the machine's own byte order. Sizes are fixed constants and not the
+// compiler's idea of a cache line, for the processes may be built by different compilers.
 #pragma once
 
 #include <atomic>
@@ -103,7 +103,8 @@ struct TrainerCounters {
     alignas(kLine) Counter delivered, prefetched, discarded, skipped, died, dropped, invalid;
     Counter deaths, alarms, huge_pages;
     alignas(kLine) Counter batches, payload_bytes, padding_bytes, link_bytes;
-    Counter loader_started_ns, trainer_waited_ns, waited_for_producers_ns, waited_for_copies_ns;
+    Counter loader_started_ns, loader_ended_ns, trainer_waited_ns, waited_for_producers_ns,
+        waited_for_copies_ns;
     Counter held_by_trainer_ns, trainer_waiting_since_ns, producers_awaited_since_ns;
     SharedText<16> device;
 };

@@ -41,8 +41,11 @@ UniqueFd make_memory(const std::string& ring_name, std::uint64_t bytes) {
     }
     UniqueFd fd(memfd_create(("headrace:" + ring_name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) fail(ring_name, "memfd_create", errno);
-    // Its error is its return value, not errno.
-    const int error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
+    // Its error is its return value, not errno. A signal undoes it and asks for another try.
+    int error = 0;
+    do {
+        error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
+    } while (error == EINTR);
     if (error != 0) fail(ring_name, "allocating " + in_mib(bytes) + " of shared memory", error);
     if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) fail(ring_name, "sealing the memory", errno);
     return fd;

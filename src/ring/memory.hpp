@@ -32,8 +32,8 @@ class Mapping {
     ~Mapping();
 
     std::span<std::byte> bytes() const noexcept { return memory_; }
-    // Asks for huge pages under what lies in whole ones. True when the kernel agreed. Worth it where
-    // the pages are there already: 9.2 became 13.6 GB/s in a ring of 17 MB.
+    // Asks for huge pages under what lies in whole ones. True when the kernel agreed. Worth it
+    // where the pages are there already: 9.2 became 13.6 GB/s in a ring of 17 MB.
     bool collapse_into_huge_pages() const noexcept;
 
   private:

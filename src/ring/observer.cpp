@@ -15,11 +15,11 @@ struct Observer::Impl {
 };
 
 Observer::Observer(std::string_view name, std::string directory)
-    : impl_(new Impl{detail::attach(name,
-                                    {.timeout = std::chrono::milliseconds(0),
-                                     .directory = std::move(directory)},
-                                    true),
-                     {}}) {
+    : impl_(new Impl{
+          detail::attach(
+              name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
+              true),
+          {}}) {
     impl_->protocol =
         ring::Protocol(impl_->attachment.mapping.bytes(), impl_->attachment.description);
 }
@@ -30,8 +30,8 @@ Observer::~Observer() = default;
 
 Stats Observer::snapshot() const {
     const detail::Attachment& attachment = impl_->attachment;
-    Stats stats = ring::snapshot(impl_->protocol, attachment.description,
-                                 attachment.mapping.bytes().size());
+    Stats stats =
+        ring::snapshot(impl_->protocol, attachment.description, attachment.mapping.bytes().size());
     if (ring::is_dead(attachment.trainer_pidfd.get()) && stats.phase != Phase::closed) {
         stats.phase = Phase::aborted;
     }

@@ -176,7 +176,8 @@ void ProducerCore::throw_revoked(std::uint64_t index) const {
 
 }  // namespace detail
 
-// ---- ClaimedRecord -------------------------------------------------------------------------------
+// ---- ClaimedRecord
+// -------------------------------------------------------------------------------
 
 ClaimedRecord& ClaimedRecord::operator=(ClaimedRecord&& other) noexcept {
     std::swap(core_, other.core_);
@@ -193,7 +194,9 @@ detail::ProducerCore& ClaimedRecord::claimed() const {
     return *core_;
 }
 
-const Schema& ClaimedRecord::schema() const { return claimed().schema(); }
+const Schema& ClaimedRecord::schema() const {
+    return claimed().schema();
+}
 
 std::uint64_t ClaimedRecord::epoch() const {
     const auto& sampler = claimed().sampler();
@@ -205,7 +208,9 @@ std::uint64_t ClaimedRecord::item() const {
     return sampler ? sampler->item_of(index_) : index_;
 }
 
-std::uint32_t ClaimedRecord::attempt() const noexcept { return ring::attempts_of(word_); }
+std::uint32_t ClaimedRecord::attempt() const noexcept {
+    return ring::attempts_of(word_);
+}
 
 std::span<std::byte> ClaimedRecord::field_bytes(std::size_t field) {
     return claimed().field_bytes(index_, field);
@@ -221,9 +226,12 @@ void ClaimedRecord::skip(std::string_view reason) {
     core_ = nullptr;
 }
 
-void ClaimedRecord::drop() noexcept { std::exchange(core_, nullptr)->drop(index_, word_); }
+void ClaimedRecord::drop() noexcept {
+    std::exchange(core_, nullptr)->drop(index_, word_);
+}
 
-// ---- Producer ------------------------------------------------------------------------------------
+// ---- Producer
+// ------------------------------------------------------------------------------------
 
 Producer::Producer(std::unique_ptr<detail::ProducerCore> core)
     : core_(std::move(core)), exceptions_at_birth_(std::uncaught_exceptions()) {}
@@ -248,15 +256,21 @@ Producer Producer::attach(std::string_view name, std::chrono::milliseconds timeo
     return attach(name, AttachOptions{.timeout = timeout});
 }
 
-const Schema& Producer::schema() const noexcept { return core_->schema(); }
+const Schema& Producer::schema() const noexcept {
+    return core_->schema();
+}
 
-Result<ClaimedRecord> Producer::claim() { return core_->claim(std::nullopt); }
+Result<ClaimedRecord> Producer::claim() {
+    return core_->claim(std::nullopt);
+}
 
 Result<ClaimedRecord> Producer::claim_for(std::chrono::nanoseconds timeout) {
     return core_->claim(ring::deadline_after(timeout));
 }
 
-Result<ClaimedRecord> Producer::try_claim() { return core_->try_claim(); }
+Result<ClaimedRecord> Producer::try_claim() {
+    return core_->try_claim();
+}
 
 Outcome Producer::put(std::span<const float> floats, std::span<const std::int32_t> ints) {
     const Schema& schema = core_->schema();
@@ -278,6 +292,8 @@ Outcome Producer::put(std::span<const float> floats, std::span<const std::int32_
     return Outcome::ready;
 }
 
-void Producer::finish() noexcept { core_->finish(false); }
+void Producer::finish() noexcept {
+    core_->finish(false);
+}
 
 }  // namespace headrace

@@ -42,7 +42,9 @@ std::uint64_t Protocol::index_in(std::uint64_t word) const noexcept {
     return near + static_cast<std::uint64_t>(distance(word, near));
 }
 
-Phase Protocol::phase() const noexcept { return static_cast<Phase>(control_->phase.load()); }
+Phase Protocol::phase() const noexcept {
+    return static_cast<Phase>(control_->phase.load());
+}
 
 // ---- producers ---------------------------------------------------------------------------------
 
@@ -69,7 +71,8 @@ Claim Protocol::try_claim(Owner me, ClaimMemory& memory) noexcept {
         SlotDescriptor& slot = descriptor(tail);
         std::uint64_t word = slot.word.load();
         const std::int64_t lap = distance(word, tail);
-        if (lap < 0) return {ClaimState::nothing_yet};  // the slot is still in use: the ring is full
+        if (lap < 0)
+            return {ClaimState::nothing_yet};  // the slot is still in use: the ring is full
         if (lap == 0 && state_of(word) == SlotState::free) {
             const std::uint64_t mine =
                 pack(tail, SlotState::writing, me.id, me.incarnation, attempts_of(word));
@@ -135,9 +138,9 @@ bool Protocol::give_back(std::uint64_t index, std::uint64_t word, bool& came_bac
     const std::uint32_t attempts = attempts_of(word) + 1;
     came_back = attempts < kMaxAttempts;
     if (!came_back) {
-        return skip(index, word,
-                    {HoleKind::dropped, "given back unpublished " + std::to_string(attempts) +
-                                            " times"});
+        return skip(
+            index, word,
+            {HoleKind::dropped, "given back unpublished " + std::to_string(attempts) + " times"});
     }
     note_return(slot_of(index));
     const std::uint64_t free = pack(index, SlotState::free, kTrainer, 0, attempts);
@@ -179,8 +182,8 @@ void Protocol::after_settling(std::uint64_t index) noexcept {
 
 std::uint32_t Protocol::announce_producer_sleep() noexcept {
     const std::uint32_t bell = control_->space_bell.load();
-    // A quarter of the ring makes a wake-up worth its price; a consumer that is about to sleep wakes
-    // producers whatever they want, so nobody sleeps beside free slots for it.
+    // A quarter of the ring makes a wake-up worth its price; a consumer that is about to sleep
+    // wakes producers whatever they want, so nobody sleeps beside free slots for it.
     const std::uint64_t tail = control_->tail.load();
     const std::uint64_t worth = tail + std::max<std::uint64_t>(1, slots_ / 4);
     control_->space_wanted.store(worth > slots_ ? worth - slots_ : 0);
@@ -254,7 +257,8 @@ Reason Protocol::reason(std::uint64_t index) const {
     const std::size_t length =
         std::min<std::size_t>(place.length.load(memory_order_relaxed), kMaxReasonBytes);
     Reason reason{static_cast<HoleKind>(place.kind.load(memory_order_relaxed)), {}};
-    for (std::size_t i = 0; i < length; ++i) reason.text += place.text[i].load(memory_order_relaxed);
+    for (std::size_t i = 0; i < length; ++i)
+        reason.text += place.text[i].load(memory_order_relaxed);
     return reason;
 }
 

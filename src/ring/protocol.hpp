@@ -1,5 +1,5 @@
-// The protocol: every change of hands of a slot, and every way to sleep and to be woken. Works on the
-// shared memory alone; knows neither sockets nor threads. DESIGN.md has the protocol as prose.
+// The protocol: every change of hands of a slot, and every way to sleep and to be woken. Works on
+// the shared memory alone; knows neither sockets nor threads. DESIGN.md has the protocol as prose.
 //
 // Everything read here was perhaps written by another program. Nothing is trusted beyond the bounds
 // that each function checks: a scribbled word makes a wait last, never an access out of bounds.
@@ -81,8 +81,8 @@ class Protocol {
     bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
                            const std::atomic<bool>& interrupted) noexcept;
     void ring_consumer() noexcept;
-    // Wakes sleeping producers whatever they want to be woken for. A consumer that finds nothing calls
-    // it, for what they want may be more than it will ever give back.
+    // Wakes sleeping producers whatever they want to be woken for. A consumer that finds nothing
+    // calls it, for what they want may be more than it will ever give back.
     void wake_producers() noexcept;
 
     // The trainer's service thread. What a dead or gone owner was writing comes back or becomes a

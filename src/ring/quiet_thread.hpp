@@ -1,5 +1,5 @@
-// A thread of ours in somebody's program: it takes no signals, so that handlers run where the program
-// expects them, and it has a name for debuggers.
+// A thread of ours in somebody's program: it takes no signals, so that handlers run where the
+// program expects them, and it has a name for debuggers.
 #pragma once
 
 #include <pthread.h>

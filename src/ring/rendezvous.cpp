@@ -19,7 +19,9 @@ namespace headrace::ring {
 
 namespace {
 
-std::string because() { return std::string(": ") + std::strerror(errno); }
+std::string because() {
+    return std::string(": ") + std::strerror(errno);
+}
 
 sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
@@ -154,8 +156,7 @@ bool send_message(int socket, std::span<const std::byte> bytes, std::span<const 
     return sent == static_cast<ssize_t>(bytes.size());
 }
 
-std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes,
-                               std::vector<UniqueFd>& fds) {
+std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes, std::vector<UniqueFd>& fds) {
     iovec part{bytes.data(), bytes.size()};
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(4 * sizeof(int))> ancillary{};
     msghdr message{};

@@ -1,5 +1,5 @@
-// Where trainer and producers meet: a SOCK_SEQPACKET socket in a folder that only its user may enter.
-// It hands out the memory and tells of finished producers; records never pass through it.
+// Where trainer and producers meet: a SOCK_SEQPACKET socket in a folder that only its user may
+// enter. It hands out the memory and tells of finished producers; records never pass through it.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ inline constexpr std::uint32_t kWireVersion = 1;
 
 enum class Role : std::uint32_t { producer = 1, observer = 2 };
 
-// From whoever attaches, with a pidfd of itself: a pidfd that is sent along proves a death across pid
-// namespaces too.
+// From whoever attaches, with a pidfd of itself: a pidfd that is sent along proves a death across
+// pid namespaces too.
 struct Hello {
     std::uint32_t magic, version;
     std::uint32_t role;
@@ -48,8 +48,8 @@ struct Farewell {
 };
 
 // The folder of the sockets: `given`, else $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, else
-// /run/headrace where that can be written, else /tmp/headrace-UID. Makes it, with mode 0700, where it
-// is missing. Throws SystemError.
+// /run/headrace where that can be written, else /tmp/headrace-UID. Makes it, with mode 0700, where
+// it is missing. Throws SystemError.
 std::string rendezvous_directory(const std::string& given);
 
 // Throws UsageError when the path is longer than a socket's may be.

@@ -16,7 +16,9 @@ namespace detail {
 
 namespace {
 
-std::string found(std::uint64_t value) { return std::to_string(value); }
+std::string found(std::uint64_t value) {
+    return std::to_string(value);
+}
 
 // The order must be what it was, or the position means something else.
 void check_resume(const RingOptions& options) {
@@ -111,7 +113,9 @@ RingCore::RingCore(RingOptions options)
     }
 }
 
-RingCore::~RingCore() { shut_down(); }
+RingCore::~RingCore() {
+    shut_down();
+}
 
 void RingCore::take_consumer_side() {
     if (consumer_taken_.exchange(true)) {
@@ -171,14 +175,24 @@ Ring Ring::create(RingOptions options) {
     return Ring(std::make_shared<detail::RingCore>(std::move(options)));
 }
 
-const std::string& Ring::name() const noexcept { return core_->options().name; }
-const Schema& Ring::schema() const noexcept { return core_->options().schema; }
-std::uint32_t Ring::slots() const noexcept { return core_->options().slots; }
-std::uint64_t Ring::memory_bytes() const noexcept { return core_->memory().size(); }
+const std::string& Ring::name() const noexcept {
+    return core_->options().name;
+}
+const Schema& Ring::schema() const noexcept {
+    return core_->options().schema;
+}
+std::uint32_t Ring::slots() const noexcept {
+    return core_->options().slots;
+}
+std::uint64_t Ring::memory_bytes() const noexcept {
+    return core_->memory().size();
+}
 const std::optional<Sampler>& Ring::sampler() const noexcept {
     return core_->description().sampler;
 }
-const std::string& Ring::socket_path() const noexcept { return core_->socket_path(); }
+const std::string& Ring::socket_path() const noexcept {
+    return core_->socket_path();
+}
 
 Producer Ring::producer(std::string identity) {
     return Producer(std::make_unique<detail::ProducerCore>(core_, identity));
@@ -188,9 +202,13 @@ Consumer Ring::consumer(ConsumerOptions options) {
     return Consumer(std::make_unique<detail::ConsumerCore>(core_, options));
 }
 
-void Ring::close() noexcept { core_->end(Phase::closed, {}); }
+void Ring::close() noexcept {
+    core_->end(Phase::closed, {});
+}
 
-void Ring::abort(const std::string& reason) noexcept { core_->end(Phase::aborted, reason); }
+void Ring::abort(const std::string& reason) noexcept {
+    core_->end(Phase::aborted, reason);
+}
 
 Stats Ring::stats() const {
     return ring::snapshot(core_->protocol(), core_->description(), core_->memory().size());

@@ -2,6 +2,7 @@
 // the dead were writing, reports producers that stall, and ends a ring whose producers are gone.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -18,6 +19,21 @@
 
 namespace headrace::ring {
 
+// What an epoll event of the service is about: the kind above, a producer or a descriptor below.
+namespace service_key {
+enum class Kind : std::uint32_t { bell, listener, stranger, member_socket, member_death };
+
+constexpr std::uint64_t of(Kind kind, std::uint32_t value = 0) {
+    return std::uint64_t{static_cast<std::uint32_t>(kind)} << 32 | value;
+}
+constexpr std::uint64_t of(Kind kind, Owner owner) {
+    return of(kind, owner.incarnation << 8 | owner.id);
+}
+constexpr Owner owner_in(std::uint32_t value) {
+    return {value & 0xff, value >> 8};
+}
+}  // namespace service_key
+
 class Service {
   public:
     // All arguments outlive the service. `memory` is the ring's file; `listener` is its socket.
@@ -27,7 +43,8 @@ class Service {
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
-    // A producer in this process. Throws SystemError when the ring has ended or is full of producers.
+    // A producer in this process. Throws SystemError when the ring has ended or is full of
+    // producers.
     Owner enlist(const std::string& identity);
     void discharge(Owner owner, bool left);
 
@@ -47,13 +64,16 @@ class Service {
     };
 
     void run();
+    void handle(std::uint64_t what);
+    void kick() noexcept;
     void accept_one();
     void hear_stranger(int fd);
     void welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd> fds);
     void refuse(int socket, const std::string& why);
     std::string reason_to_refuse(int socket, const Hello& hello, const std::vector<UniqueFd>& fds);
-    void hear_member(std::uint32_t id);
-    void bury(std::uint32_t id, ProducerState how);
+    void hear_member(Owner owner);
+    // `incarnation` guards against news of one that had the id before.
+    void bury(Owner owner, ProducerState how);
     void look_for_stalls();
     void report_stall(std::uint64_t word, std::chrono::milliseconds held);
     void end_if_nobody_is_left();
@@ -70,9 +90,11 @@ class Service {
     int memory_;
     std::uint64_t memory_bytes_;
     int listener_;
-    UniqueFd epoll_, stop_;
+    UniqueFd epoll_, bell_;  // the bell makes the thread look again
+    std::atomic<bool> stopping_{false};
 
-    mutable std::mutex mutex_;  // everything below: enlist() and discharge() come from other threads
+    mutable std::mutex
+        mutex_;  // everything below: enlist() and discharge() come from other threads
     std::map<std::uint32_t, Member> members_;
     std::map<int, UniqueFd> strangers_;  // connected, but silent so far
     std::uint32_t last_id_ = 0;

@@ -33,7 +33,9 @@ std::uint64_t get(const std::atomic<std::uint64_t>& counter) {
     return counter.load(std::memory_order_relaxed);
 }
 
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) * 1e-9; }
+double seconds(std::uint64_t ns) {
+    return static_cast<double>(ns) * 1e-9;
+}
 
 // Clocks of different processors may disagree by a little.
 double seconds_between(std::uint64_t from_ns, std::uint64_t to_ns) {
@@ -54,8 +56,8 @@ ProducerStats producer_stats(std::uint32_t id, const ProducerCell& cell, std::ui
     const std::uint64_t detached = get(cell.detached_ns);
     const std::uint64_t until = detached != 0 ? detached : now;
     stats.attached_s = seconds_between(get(cell.attached_ns), until);
-    stats.waited_s = seconds(get(cell.waited_ns)) +
-                     seconds_between(get(cell.waiting_since_ns), until);
+    stats.waited_s =
+        seconds(get(cell.waited_ns)) + seconds_between(get(cell.waiting_since_ns), until);
     return stats;
 }
 
@@ -92,7 +94,8 @@ void read_trainer(const TrainerCounters& counters, Stats& stats, std::uint64_t n
     stats.payload_bytes = get(counters.payload_bytes);
     stats.padding_bytes = get(counters.padding_bytes);
     stats.link_bytes = get(counters.link_bytes);
-    stats.loader_s = seconds_between(get(counters.loader_started_ns), now);
+    const std::uint64_t ended = get(counters.loader_ended_ns);
+    stats.loader_s = seconds_between(get(counters.loader_started_ns), ended != 0 ? ended : now);
     // Waits that are going on count too: a loader that hangs is the one people look at.
     const std::uint64_t waiting = get(counters.trainer_waiting_since_ns);
     const std::uint64_t planning = get(counters.producers_awaited_since_ns);

@@ -1,5 +1,5 @@
-// The slot's word: 64 bits that say whose the slot is and what is in it. Every change of hands is one
-// compare-and-swap on it, so whoever dies leaves a word that says what was going on.
+// The slot's word: 64 bits that say whose the slot is and what is in it. Every change of hands is
+// one compare-and-swap on it, so whoever dies leaves a word that says what was going on.
 //
 //   bits 63..20  index, its low 44 bits (the tag)
 //   bits 19..12  owner: a producer's id; 0 is the trainer
@@ -8,8 +8,8 @@
 //   bits  2..0   state
 //
 // Positions are 64 bits everywhere else. A tag is compared with a position that is known, and two
-// indices of equal tag are 2^44 apart: at 25 million records/s, eight days in which a producer would
-// have to sleep between reading a word and swapping it.
+// indices of equal tag are 2^44 apart: at 25 million records/s, eight days in which a producer
+// would have to sleep between reading a word and swapping it.
 #pragma once
 
 #include <cstdint>
@@ -49,10 +49,18 @@ constexpr std::uint64_t pack(std::uint64_t index, SlotState state, std::uint32_t
 constexpr SlotState state_of(std::uint64_t word) noexcept {
     return static_cast<SlotState>(word & 0x7u);
 }
-constexpr std::uint32_t attempts_of(std::uint64_t word) noexcept { return (word >> 3) & 0x3u; }
-constexpr std::uint32_t incarnation_of(std::uint64_t word) noexcept { return (word >> 5) & 0x7fu; }
-constexpr std::uint32_t owner_of(std::uint64_t word) noexcept { return (word >> 12) & 0xffu; }
-constexpr std::uint64_t tag_of(std::uint64_t word) noexcept { return word >> 20; }
+constexpr std::uint32_t attempts_of(std::uint64_t word) noexcept {
+    return (word >> 3) & 0x3u;
+}
+constexpr std::uint32_t incarnation_of(std::uint64_t word) noexcept {
+    return (word >> 5) & 0x7fu;
+}
+constexpr std::uint32_t owner_of(std::uint64_t word) noexcept {
+    return (word >> 12) & 0xffu;
+}
+constexpr std::uint64_t tag_of(std::uint64_t word) noexcept {
+    return word >> 20;
+}
 
 constexpr Word unpack(std::uint64_t word) noexcept {
     return {tag_of(word), owner_of(word), incarnation_of(word), attempts_of(word), state_of(word)};

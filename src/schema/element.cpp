@@ -33,8 +33,8 @@ Element encode_integer(double value, std::string_view what) {
     return bytes_of_value(static_cast<T>(value));
 }
 
-// Rounds to `keep` bits below the leading one by adding and taking away a power of two that leaves no
-// room for more; the processor's own rounding is to nearest even.
+// Rounds to `keep` bits below the leading one by adding and taking away a power of two that leaves
+// no room for more; the processor's own rounding is to nearest even.
 double round_to_bits(double value, int keep, int least_exponent) {
     int exponent = 0;
     std::frexp(value, &exponent);  // value = m * 2^exponent, 0.5 <= m < 1
@@ -53,8 +53,7 @@ std::uint16_t to_bfloat16(double value) {
 std::uint16_t to_float16(double value) {
     const auto sign = static_cast<std::uint16_t>(std::signbit(value) ? 0x8000 : 0);
     if (std::isnan(value)) return 0x7e00;
-    const double magnitude =
-        std::isinf(value) ? value : round_to_bits(std::fabs(value), 10, -14);
+    const double magnitude = std::isinf(value) ? value : round_to_bits(std::fabs(value), 10, -14);
     if (std::fabs(magnitude) >= 65536.0) return static_cast<std::uint16_t>(sign | 0x7c00);
     if (magnitude < 0x1p-14) {  // subnormal: a multiple of 2^-24
         return static_cast<std::uint16_t>(sign | static_cast<unsigned>(magnitude * 0x1p24));

@@ -9,7 +9,8 @@ namespace headrace {
 
 namespace {
 
-// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every input bit reaches every output bit.
+// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every input bit reaches every output
+// bit.
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -27,7 +28,8 @@ constexpr std::uint64_t feistel(std::uint64_t value, unsigned half_bits,
     std::uint64_t left = value >> half_bits;
     std::uint64_t right = value & mask;
     for (int round = 0; round < kRounds; ++round) {
-        const std::uint64_t next = left ^ (mix(right ^ mix(key + static_cast<unsigned>(round))) & mask);
+        const std::uint64_t next =
+            left ^ (mix(right ^ mix(key + static_cast<unsigned>(round))) & mask);
         left = right;
         right = next;
     }

@@ -33,8 +33,7 @@ void check_fields(const std::vector<Field>& fields) {
                              " is unknown, wanted 1 (f32) to 9 (u8)");
         }
         if (field.capacity == 0) {
-            throw UsageError("field \"" + field.name +
-                             "\": capacity 0, wanted at least 1 element");
+            throw UsageError("field \"" + field.name + "\": capacity 0, wanted at least 1 element");
         }
     }
 }
@@ -59,7 +58,9 @@ void check_name(std::string_view what, std::string_view name, std::size_t max_by
 
 Schema::Schema(std::initializer_list<Field> fields) : Schema(std::vector<Field>(fields)) {}
 
-Schema::Schema(std::vector<Field> fields) : fields_(std::move(fields)) { check_fields(fields_); }
+Schema::Schema(std::vector<Field> fields) : fields_(std::move(fields)) {
+    check_fields(fields_);
+}
 
 Schema Schema::float_int(std::uint32_t max_floats, std::uint32_t max_ints) {
     return Schema{{"floats", DType::f32, max_floats}, {"ints", DType::i32, max_ints}};
@@ -82,8 +83,8 @@ std::size_t Schema::index_of(std::string_view name, DType wanted) const {
 
 void Schema::expect(std::size_t field, DType wanted) const {
     if (field >= fields_.size()) {
-        throw UsageError("no field number " + std::to_string(field) + "; there are: " +
-                         to_string());
+        throw UsageError("no field number " + std::to_string(field) +
+                         "; there are: " + to_string());
     }
     if (fields_[field].dtype != wanted) {
         throw UsageError("field \"" + fields_[field].name + "\" is of dtype " +
@@ -94,7 +95,8 @@ void Schema::expect(std::size_t field, DType wanted) const {
 
 std::uint64_t Schema::record_bytes() const noexcept {
     std::uint64_t bytes = 0;
-    for (const Field& field : fields_) bytes += std::uint64_t{field.capacity} * bytes_of(field.dtype);
+    for (const Field& field : fields_)
+        bytes += std::uint64_t{field.capacity} * bytes_of(field.dtype);
     return bytes;
 }
 

@@ -71,7 +71,8 @@ int produce(const std::string& ring, const std::string& directory, const Part& p
         if (found != part.acts.end() && record->attempt() == 0 && act(found->second, *record)) {
             continue;
         }
-        if (part.sleep_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(part.sleep_us));
+        if (part.sleep_us > 0)
+            std::this_thread::sleep_for(std::chrono::microseconds(part.sleep_us));
         pattern::write(record->item(), floats.first(length));
         record->field<std::int32_t>(1)[0] = static_cast<std::int32_t>(record->item());
         record->publish(length, 1);

@@ -39,7 +39,8 @@ class Child {
     pid_t pid() const { return pid_; }
     void signal(int number) const { kill(pid_, number); }
 
-    // The exit code; 128 + the signal's number when one ended it; -1 when it is still alive after 30 s.
+    // The exit code; 128 + the signal's number when one ended it; -1 when it is still alive after
+    // 30 s.
     int wait() {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
         int status = 0;

@@ -40,8 +40,7 @@ class ProcessTest : public RingFixture {
             if (!record) continue;
             EXPECT_TRUE(pattern::matches(record->item(), record->field<float>(0), kCapacity))
                 << "record " << record->index();
-            EXPECT_EQ(record->field<std::int32_t>(1)[0],
-                      static_cast<std::int32_t>(record->item()));
+            EXPECT_EQ(record->field<std::int32_t>(1)[0], static_cast<std::int32_t>(record->item()));
             items.push_back(record->item());
         }
     }
@@ -147,7 +146,8 @@ TEST_F(ProcessTest, NeverTakesTheSlotOfOneThatIsStopped) {
     Consumer consumer = ring.consumer({.stall_timeout = milliseconds(100)});
     for (int i = 0; i < 7; ++i) ASSERT_TRUE(consumer.get());
     EXPECT_EQ(consumer.get().outcome(), Outcome::timed_out);
-    const std::string report = "pid " + std::to_string(stopping.pid()) + ") holds record 7 (slot 7)";
+    const std::string report =
+        "pid " + std::to_string(stopping.pid()) + ") holds record 7 (slot 7)";
     EXPECT_TRUE(eventually([&] { return said(report); })) << messages();
     stopping.signal(SIGCONT);
     std::vector<std::uint64_t> rest;
@@ -304,9 +304,9 @@ TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
     ASSERT_TRUE(ring::send_message(socket.get(), std::as_bytes(std::span(&hello, 1))));
     ring::Welcome welcome{};
     std::vector<ring::UniqueFd> fds;
-    ASSERT_GT(ring::receive_message(socket.get(), std::as_writable_bytes(std::span(&welcome, 1)),
-                                    fds),
-              0);
+    ASSERT_GT(
+        ring::receive_message(socket.get(), std::as_writable_bytes(std::span(&welcome, 1)), fds),
+        0);
     EXPECT_EQ(welcome.accepted, 0u);
     EXPECT_TRUE(fds.empty());
     EXPECT_NE(std::string(welcome.refusal).find("layout version 2, this trainer has 1"),

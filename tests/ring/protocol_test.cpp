@@ -242,8 +242,7 @@ TEST_F(ProtocolTest, BuriesWhatCameBackWhenNobodyIsLeft) {
 TEST_F(ProtocolTest, CutsTheReasonOfASkipAtItsPlace) {
     make(4, 0);
     const Claim mine = claim();
-    EXPECT_TRUE(protocol_.skip(mine.index, mine.word,
-                               {HoleKind::skipped, std::string(200, 'x')}));
+    EXPECT_TRUE(protocol_.skip(mine.index, mine.word, {HoleKind::skipped, std::string(200, 'x')}));
     EXPECT_EQ(protocol_.take(0), SlotState::hole);
     EXPECT_EQ(protocol_.reason(0).text, std::string(kMaxReasonBytes, 'x'));
 }

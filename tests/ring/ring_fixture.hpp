@@ -55,8 +55,8 @@ class RingFixture : public testing::Test {
     bool said(const std::string& text) { return messages().find(text) != std::string::npos; }
 
     static void expect_balance(const Stats& stats) {
-        EXPECT_EQ(stats.claimed, stats.delivered + stats.in_ring + stats.prefetched + stats.lost +
-                                     stats.discarded)
+        EXPECT_EQ(stats.claimed,
+                  stats.delivered + stats.in_ring + stats.prefetched + stats.lost + stats.discarded)
             << "delivered " << stats.delivered << ", in the ring " << stats.in_ring
             << ", prefetched " << stats.prefetched << ", lost " << stats.lost << ", discarded "
             << stats.discarded;

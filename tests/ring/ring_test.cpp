@@ -148,13 +148,13 @@ TEST_F(RingTest, RefusesLengthsThatDoNotFitAndKeepsTheRecord) {
     Ring ring = Ring::create(options());
     Producer producer = ring.producer();
     auto record = producer.claim();
-    EXPECT_NE(error_of([&] { record->publish(33, 0); })
-                  .find("length 33 of field \"floats\", wanted 0 to 32"),
+    EXPECT_NE(error_of([&] {
+                  record->publish(33, 0);
+              }).find("length 33 of field \"floats\", wanted 0 to 32"),
               std::string::npos);
     EXPECT_THROW(record->publish(-1, 0), UsageError);
     EXPECT_THROW(record->publish(~std::uint64_t{0}, 0), UsageError);
-    EXPECT_NE(error_of([&] { record->publish(1); }).find("1 lengths, wanted 2"),
-              std::string::npos);
+    EXPECT_NE(error_of([&] { record->publish(1); }).find("1 lengths, wanted 2"), std::string::npos);
     record->publish(32, 4);
     EXPECT_THROW(record->publish(32, 4), UsageError);
     EXPECT_THROW(record->field<float>(0), UsageError);
@@ -167,8 +167,9 @@ TEST_F(RingTest, RefusesFieldsThatDoNotExist) {
     auto record = producer.claim();
     EXPECT_NE(error_of([&] { record->field<float>("mel"); }).find("floats f32[32], ints i32[4]"),
               std::string::npos);
-    EXPECT_NE(error_of([&] { record->field<double>("floats"); })
-                  .find("is of dtype f32, asked for as f64"),
+    EXPECT_NE(error_of([&] {
+                  record->field<double>("floats");
+              }).find("is of dtype f32, asked for as f64"),
               std::string::npos);
     record->skip("done");
 }
@@ -185,13 +186,12 @@ TEST_F(RingTest, RefusesBadOptions) {
     EXPECT_NE(refused([](auto& o) { o.slots = 1; }).find("1 slots, wanted 2"), std::string::npos);
     EXPECT_NE(refused([](auto& o) { o.rank = 1; }).find("rank 1 of world_size 1"),
               std::string::npos);
-    EXPECT_NE(refused([](auto& o) { o.epoch_records = 0; }).find("stream ring"),
-              std::string::npos);
+    EXPECT_NE(refused([](auto& o) { o.epoch_records = 0; }).find("stream ring"), std::string::npos);
     EXPECT_NE(refused([](auto& o) { o.directory = std::string(100, 'x'); }).find("socket path"),
               std::string::npos);
-    EXPECT_NE(refused([](auto& o) { o.resume = State{.index = 3}; })
-                  .find("epoch_records was 0, is 10"),
-              std::string::npos);
+    EXPECT_NE(
+        refused([](auto& o) { o.resume = State{.index = 3}; }).find("epoch_records was 0, is 10"),
+        std::string::npos);
 }
 
 TEST_F(RingTest, ComparesTheMemoryWithWhatThereIs) {
@@ -205,8 +205,7 @@ TEST_F(RingTest, ComparesTheMemoryWithWhatThereIs) {
 
 TEST_F(RingTest, RefusesASecondRingOfItsName) {
     Ring ring = Ring::create(options());
-    EXPECT_NE(error_of([&] { Ring::create(options()); }).find("exists already"),
-              std::string::npos);
+    EXPECT_NE(error_of([&] { Ring::create(options()); }).find("exists already"), std::string::npos);
     EXPECT_TRUE(std::filesystem::exists(ring.socket_path())) << "the first one is still there";
     Producer producer = Producer::attach("test", {.directory = directory_});
 }
@@ -366,6 +365,17 @@ TEST_F(RingTest, CountsAProducerThatLeavesByAnException) {
     EXPECT_TRUE(consumer.get());
     EXPECT_THROW(consumer.get(), IncompleteError);
     EXPECT_TRUE(said("left without finishing")) << messages();
+}
+
+TEST_F(RingTest, WaitsTheLingerTimeForAReplacement) {
+    RingOptions patient = options(10);
+    patient.linger = milliseconds(40);
+    Ring ring = Ring::create(patient);
+    Consumer consumer = ring.consumer();
+    ring.producer().put({}, {});
+    EXPECT_TRUE(consumer.get());
+    EXPECT_THROW(consumer.get(), IncompleteError);
+    EXPECT_TRUE(said("none came within 40 ms")) << messages();
 }
 
 TEST_F(RingTest, MayEndIncompleteWhereThatIsAllowed) {

@@ -1,0 +1,259 @@
+// The part of the service that lets producers in and sees them off.
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "headrace/error.hpp"
+#include "ring/service.hpp"
+
+namespace headrace::ring {
+
+using service_key::Kind;
+
+namespace {
+
+// Connections that have not said who they are; a program that only connects cannot use up more.
+constexpr std::size_t kMaxStrangers = 64;
+
+void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
+    counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// ---- attaching
+// -----------------------------------------------------------------------------------
+
+void Service::accept_one() {
+    UniqueFd socket(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            messages_.say(Severity::error,
+                          "ring \"" + options_.name +
+                              "\": a producer could not attach: " + std::strerror(errno));
+            // The connection stays in the backlog and would wake us at once, again and again.
+            const timespec pause{.tv_sec = 0, .tv_nsec = 100'000'000};
+            nanosleep(&pause, nullptr);
+        }
+        return;
+    }
+    if (strangers_.size() >= kMaxStrangers) strangers_.erase(strangers_.begin());
+    const int fd = socket.get();
+    watch(fd, service_key::of(Kind::stranger, static_cast<std::uint32_t>(fd)));
+    strangers_[fd] = std::move(socket);
+}
+
+void Service::hear_stranger(int fd) {
+    const auto found = strangers_.find(fd);
+    if (found == strangers_.end()) return;
+    UniqueFd socket = std::move(found->second);
+    strangers_.erase(found);
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    Hello hello{};
+    std::vector<UniqueFd> fds;
+    const auto received = receive_message(fd, std::as_writable_bytes(std::span(&hello, 1)), fds);
+    if (received == 0) return;  // only looked whether somebody is here
+    if (received < 0) {
+        refuse(fd, "the message is not of this version of Headrace");
+        return;
+    }
+    const std::string why = reason_to_refuse(fd, hello, fds);
+    if (!why.empty()) {
+        refuse(fd, why);
+        return;
+    }
+    try {
+        welcome(std::move(socket), hello, std::move(fds));
+    } catch (const Error& error) {
+        refuse(fd, error.what());
+    }
+}
+
+std::string Service::reason_to_refuse(int socket, const Hello& hello,
+                                      const std::vector<UniqueFd>& fds) {
+    if (hello.magic != kWireMagic || hello.version != kWireVersion ||
+        hello.layout_version != kLayoutVersion) {
+        return "layout version " + std::to_string(hello.layout_version) + ", this trainer has " +
+               std::to_string(kLayoutVersion) +
+               "; build trainer and producer from the same release";
+    }
+    ucred peer{};
+    socklen_t length = sizeof(peer);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid()) {
+        return "user " + std::to_string(peer.uid) + " may not attach to a ring of user " +
+               std::to_string(geteuid());
+    }
+    if (hello.role == static_cast<std::uint32_t>(Role::observer)) return {};
+    if (hello.role != static_cast<std::uint32_t>(Role::producer)) return "no such role";
+    if (fds.size() != 1 || !is_pidfd(fds[0].get())) return "a producer sends a pidfd of itself";
+    if (protocol_.phase() != Phase::open) return "the ring has ended";
+    return {};
+}
+
+void Service::refuse(int socket, const std::string& why) {
+    Welcome answer{};
+    answer.magic = kWireMagic;
+    answer.version = kWireVersion;
+    std::memcpy(answer.refusal, why.data(), std::min(why.size(), sizeof(answer.refusal) - 1));
+    send_message(socket, std::as_bytes(std::span(&answer, 1)));
+}
+
+void Service::welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd> fds) {
+    Welcome answer{};
+    answer.magic = kWireMagic;
+    answer.version = kWireVersion;
+    answer.accepted = 1;
+    answer.memory_bytes = memory_bytes_;
+    const UniqueFd self = own_pidfd();
+    if (hello.role == static_cast<std::uint32_t>(Role::observer)) {
+        const std::string path = "/proc/self/fd/" + std::to_string(memory_);
+        const UniqueFd read_only(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!read_only) {
+            throw SystemError("opening " + path + " for reading: " + std::strerror(errno));
+        }
+        const int handed[] = {read_only.get(), self.get()};
+        send_message(socket.get(), std::as_bytes(std::span(&answer, 1)), handed);
+        return;
+    }
+    const std::string identity(hello.identity, strnlen(hello.identity, sizeof(hello.identity)));
+    Member& member = admit(hello.pid, identity);
+    const Owner owner = member.owner;
+    answer.owner = owner.id;
+    answer.incarnation = owner.incarnation;
+    member.socket = std::move(socket);
+    member.pidfd = std::move(fds[0]);
+    try {
+        watch(member.pidfd.get(), service_key::of(Kind::member_death, owner));
+        watch(member.socket.get(), service_key::of(Kind::member_socket, owner));
+    } catch (...) {
+        // Not one whose death we would not notice. It was promised nothing yet.
+        socket = std::move(member.socket);
+        bury(owner, ProducerState::finished);
+        refuse(socket.get(), "the trainer is out of resources");
+        return;
+    }
+    const int handed[] = {memory_, self.get()};
+    // A peer that is gone already shows on its pidfd.
+    send_message(member.socket.get(), std::as_bytes(std::span(&answer, 1)), handed);
+}
+
+Service::Member& Service::admit(std::int64_t pid, const std::string& identity) {
+    if (members_.size() >= kMaxProducers) {
+        throw SystemError("ring \"" + options_.name + "\": " + std::to_string(kMaxProducers) +
+                          " producers are attached already, which is the most");
+    }
+    // Onwards from the last one, so that those who went stay in the statistics for a while.
+    do {
+        last_id_ = last_id_ % (kOwners - 1) + 1;
+    } while (members_.contains(last_id_));
+    ProducerCell& cell = protocol_.producer(last_id_);
+    Member member;
+    member.owner = {last_id_, (cell.incarnation.load() + 1) % kIncarnations};
+    member.pid = pid;
+    member.identity = identity;
+    // Not `returned` and `alarms`, which are summed up over all that an id ever stood for.
+    for (auto* counter :
+         {&cell.claimed, &cell.published, &cell.skipped, &cell.dropped, &cell.payload_bytes,
+          &cell.waited_ns, &cell.waiting_since_ns, &cell.detached_ns}) {
+        counter->store(0, std::memory_order_relaxed);
+    }
+    cell.incarnation.store(member.owner.incarnation);
+    cell.pid.store(pid);
+    cell.identity.store(identity);
+    cell.attached_ns.store(now_ns());
+    cell.state.store(static_cast<std::uint32_t>(ProducerState::attached));
+    ++ever_;
+    // One of those that were expected anyway takes nobody's place.
+    if (vacancies_ > 0 && ever_ > options_.producers) --vacancies_;
+    return members_[last_id_] = std::move(member);
+}
+
+Owner Service::enlist(const std::string& identity) {
+    const std::lock_guard lock(mutex_);
+    if (protocol_.phase() != Phase::open) {
+        throw SystemError("ring \"" + options_.name + "\": the ring has ended");
+    }
+    const Owner owner = admit(getpid(), identity).owner;
+    kick();  // there is somebody to look after
+    return owner;
+}
+
+void Service::discharge(Owner owner, bool left) {
+    const std::lock_guard lock(mutex_);
+    bury(owner, left ? ProducerState::left : ProducerState::finished);
+    end_if_nobody_is_left();
+    kick();  // or there is a linger time to wait for
+}
+
+// ---- leaving
+// -------------------------------------------------------------------------------------
+
+void Service::hear_member(Owner owner) {
+    const auto found = members_.find(owner.id);
+    if (found == members_.end() || found->second.owner.incarnation != owner.incarnation) return;
+    Member& member = found->second;
+    Farewell farewell{};
+    std::vector<UniqueFd> fds;
+    const auto received =
+        receive_message(member.socket.get(), std::as_writable_bytes(std::span(&farewell, 1)), fds);
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (received > 0 && farewell.magic == kWireMagic) {
+        bury(owner,
+             farewell.kind == Farewell::left ? ProducerState::left : ProducerState::finished);
+        return;
+    }
+    if (is_dead(member.pidfd.get())) {
+        bury(owner, ProducerState::died);
+        return;
+    }
+    // Its socket is closed and it lives: it called execve, or closed what is not its own. It may
+    // still write as far as we can prove, so what it holds stays held until it dies.
+    member.contact_lost = true;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
+    member.socket.reset();
+    protocol_.producer(owner.id).state.store(
+        static_cast<std::uint32_t>(ProducerState::contact_lost));
+    messages_.say(Severity::warning, name_of_member(member) +
+                                         " closed its socket and lives on: contact lost; what it "
+                                         "holds is handed on when it dies");
+}
+
+void Service::bury(Owner owner, ProducerState how) {
+    const auto found = members_.find(owner.id);
+    if (found == members_.end() || found->second.owner.incarnation != owner.incarnation) return;
+    const Member member = std::move(found->second);
+    members_.erase(found);
+    // Closing is not enough: the producer may hold the same open file as the pidfd that it sent,
+    // and epoll would go on telling of it.
+    if (member.pidfd) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.pidfd.get(), nullptr);
+    if (member.socket) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
+    const bool died = how == ProducerState::died;
+    const std::string who =
+        "producer " + std::to_string(owner.id) + " (pid " + std::to_string(member.pid) + ")";
+    ProducerCell& cell = protocol_.producer(owner.id);
+    cell.detached_ns.store(now_ns());
+    cell.state.store(static_cast<std::uint32_t>(how));
+    if (died) raise(protocol_.trainer().deaths);
+    // Before the reaping, which wakes everybody: whoever looks then finds it counted.
+    if (how != ProducerState::finished) ++vacancies_;
+    alone_since_ = Clock::now();
+    const Protocol::Reaped reaped = protocol_.reap(member.owner, died, who);
+    raise(cell.returned, reaped.returned);
+    if (how == ProducerState::finished) return;
+    messages_.say(Severity::warning,
+                  name_of_member(member) + (died ? " died" : " left without finishing") + "; " +
+                      std::to_string(reaped.returned) + " of its records go to another, " +
+                      std::to_string(reaped.lost) + " are lost");
+}
+
+std::string Service::name_of_member(const Member& member) const {
+    return "ring \"" + options_.name + "\": producer " + std::to_string(member.owner.id) + " (" +
+           member.identity + ", pid " + std::to_string(member.pid) + ")";
+}
+
+}  // namespace headrace::ring
