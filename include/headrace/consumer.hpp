@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/schema.hpp"
@@ -71,13 +72,21 @@ class RecordLease {
     }
     template <class T>
     std::span<const T> field(std::size_t field, std::size_t record = 0) const {
-        schema().expect(field, dtype_of<T>);
-        const std::span<const std::byte> bytes = field_bytes(field, record);
-        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+        if (field >= rows_.fields.size() || rows_.fields[field].dtype != dtype_of<T>) {
+            refuse_field(field, dtype_of<T>);
+        }
+        const std::uint32_t elements = length(field, record);
+        return {reinterpret_cast<const T*>(row(field, record)), elements};
     }
-    std::span<const std::byte> field_bytes(std::size_t field, std::size_t record = 0) const;
+    std::span<const std::byte> field_bytes(std::size_t field, std::size_t record = 0) const {
+        const std::size_t elements = length(field, record);
+        return {row(field, record), elements * rows_.fields[field].element_bytes};
+    }
     /// Elements of a field, as published.
-    std::uint32_t length(std::size_t field, std::size_t record = 0) const;
+    std::uint32_t length(std::size_t field, std::size_t record = 0) const {
+        if (field >= rows_.fields.size() || record >= indices_.size()) refuse(field, record);
+        return lengths_[field * indices_.size() + record];
+    }
 
     /// Gives the slots back now. Idempotent.
     void release() noexcept;
@@ -86,8 +95,17 @@ class RecordLease {
     friend class detail::ConsumerCore;
     RecordLease() = default;
     const Schema& schema() const;
+    [[noreturn]] void refuse_field(std::size_t field, DType wanted) const;
+    [[noreturn]] void refuse(std::size_t field, std::size_t record) const;
+    const std::byte* row(std::size_t field, std::size_t record) const {
+        std::uint64_t slot = indices_[record] - lap_start_;
+        if (slot >= rows_.slots) slot -= rows_.slots;  // a lease is at most one lap long
+        return rows_.fields[field].rows + slot * rows_.fields[field].row_bytes;
+    }
 
     detail::ConsumerCore* core_ = nullptr;
+    detail::RowView rows_{};       // no field once the lease is released
+    std::uint64_t lap_start_ = 0;  // the index that slot 0 had when the lease began
     std::vector<std::uint64_t> indices_;
     std::vector<std::uint32_t> lengths_;  // [field][record]
     std::vector<Hole> holes_;

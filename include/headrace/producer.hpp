@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/schema.hpp"
@@ -32,7 +33,11 @@ inline constexpr std::size_t kMaxReasonBytes = 62;
 class ClaimedRecord {
   public:
     ClaimedRecord(ClaimedRecord&& other) noexcept
-        : core_(std::exchange(other.core_, nullptr)), index_(other.index_), word_(other.word_) {}
+        : core_(std::exchange(other.core_, nullptr)),
+          fields_(other.fields_),
+          slot_(other.slot_),
+          index_(other.index_),
+          word_(other.word_) {}
     ClaimedRecord& operator=(ClaimedRecord&& other) noexcept;
     ~ClaimedRecord() {
         if (core_ != nullptr) drop();
@@ -55,9 +60,10 @@ class ClaimedRecord {
     /// The same by place, which saves the look-up.
     template <class T>
     std::span<T> field(std::size_t field) {
-        schema().expect(field, dtype_of<T>);
-        const std::span<std::byte> bytes = field_bytes(field);
-        return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+        if (core_ == nullptr || field >= fields_.size() || fields_[field].dtype != dtype_of<T>) {
+            refuse_field(field, dtype_of<T>);
+        }
+        return {reinterpret_cast<T*>(row(field)), fields_[field].capacity};
     }
     /// Raw bytes of a field's capacity, aligned to at least 16.
     std::span<std::byte> field_bytes(std::size_t field);
@@ -78,8 +84,9 @@ class ClaimedRecord {
 
   private:
     friend class detail::ProducerCore;
-    ClaimedRecord(detail::ProducerCore* core, std::uint64_t index, std::uint64_t word)
-        : core_(core), index_(index), word_(word) {}
+    ClaimedRecord(detail::ProducerCore* core, std::span<const detail::FieldView> fields,
+                  std::uint64_t slot, std::uint64_t index, std::uint64_t word)
+        : core_(core), fields_(fields), slot_(slot), index_(index), word_(word) {}
 
     template <std::integral L>
     static std::int64_t as_length(L length) noexcept {
@@ -90,7 +97,14 @@ class ClaimedRecord {
     void drop() noexcept;
     detail::ProducerCore& claimed() const;
 
+    [[noreturn]] void refuse_field(std::size_t field, DType wanted) const;
+    std::byte* row(std::size_t field) const {
+        return fields_[field].rows + slot_ * fields_[field].row_bytes;
+    }
+
     detail::ProducerCore* core_;
+    std::span<const detail::FieldView> fields_;
+    std::uint64_t slot_;
     std::uint64_t index_;
     std::uint64_t word_;
 };

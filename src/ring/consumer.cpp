@@ -22,12 +22,16 @@ std::string_view name_of(HoleKind kind) noexcept {
 
 RecordLease::RecordLease(RecordLease&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
+      rows_(std::exchange(other.rows_, {})),
+      lap_start_(other.lap_start_),
       indices_(std::move(other.indices_)),
       lengths_(std::move(other.lengths_)),
       holes_(std::move(other.holes_)) {}
 
 RecordLease& RecordLease::operator=(RecordLease&& other) noexcept {
     std::swap(core_, other.core_);
+    std::swap(rows_, other.rows_);
+    std::swap(lap_start_, other.lap_start_);
     std::swap(indices_, other.indices_);
     std::swap(lengths_, other.lengths_);
     std::swap(holes_, other.holes_);
@@ -42,6 +46,7 @@ void RecordLease::release() noexcept {
     if (core_ == nullptr) return;
     core_->settle_lease(*this);
     core_ = nullptr;
+    rows_ = {};
 }
 
 const Schema& RecordLease::schema() const {
@@ -59,18 +64,15 @@ std::uint64_t RecordLease::item(std::size_t record) const {
     return core_->item_of(index(record));
 }
 
-std::uint32_t RecordLease::length(std::size_t field, std::size_t record) const {
-    if (field >= schema().size() || record >= size()) {
-        throw UsageError("field " + std::to_string(field) + " of record " + std::to_string(record) +
-                         ", there are " + std::to_string(schema().size()) + " fields and " +
-                         std::to_string(size()) + " records");
-    }
-    return lengths_[field * size() + record];
+void RecordLease::refuse_field(std::size_t field, DType wanted) const {
+    schema().expect(field, wanted);
+    refuse(field, 0);  // expect() has thrown
 }
 
-std::span<const std::byte> RecordLease::field_bytes(std::size_t field, std::size_t record) const {
-    const std::size_t elements = length(field, record);
-    return core_->row(indices_[record], field).first(elements * bytes_of(schema()[field].dtype));
+void RecordLease::refuse(std::size_t field, std::size_t record) const {
+    throw UsageError("field " + std::to_string(field) + " of record " + std::to_string(record) +
+                     ", there are " + std::to_string(schema().size()) + " fields and " +
+                     std::to_string(size()) + " records");
 }
 
 // ---- Consumer

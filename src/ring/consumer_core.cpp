@@ -28,7 +28,6 @@ ConsumerCore::ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions
     : ring_(std::move(ring)), protocol_(ring_->protocol()), options_(options) {
     ring_->take_consumer_side();
     position_ = ring_->consumer_position;
-    row_lengths_.resize(schema().size());
 }
 
 ConsumerCore::~ConsumerCore() {
@@ -48,11 +47,6 @@ std::uint64_t ConsumerCore::epoch_of(std::uint64_t index) const noexcept {
 std::uint64_t ConsumerCore::item_of(std::uint64_t index) const noexcept {
     const auto& sampler = ring_->description().sampler;
     return sampler ? sampler->item_of(index) : index;
-}
-
-std::span<const std::byte> ConsumerCore::row(std::uint64_t index,
-                                             std::size_t field) const noexcept {
-    return protocol_.row(index, field);
 }
 
 bool ConsumerCore::is_at_end() const noexcept {
@@ -179,10 +173,13 @@ void ConsumerCore::take(const IndexRange& range, Taken& taken) {
     taken.clear();
     hole_indices_.clear();
     taken.indices.reserve(range.size());
-    lengths_by_record_.clear();
-    // By record first, for the descriptor of a slot is one line; turned over afterwards.
-    for (std::uint64_t index = range.first; index < range.last; ++index) take_one(index, taken);
     const std::size_t fields = schema().size();
+    lengths_by_record_.resize(range.size() * fields);
+    // By record first, for the descriptor of a slot is one line; turned over afterwards.
+    std::uint32_t* lengths = lengths_by_record_.data();
+    for (std::uint64_t index = range.first; index < range.last; ++index) {
+        if (take_one(index, taken, lengths)) lengths += fields;
+    }
     const std::size_t records = taken.indices.size();
     taken.lengths.resize(fields * records);
     for (std::size_t field = 0; field < fields; ++field) {
@@ -197,11 +194,12 @@ void ConsumerCore::take(const IndexRange& range, Taken& taken) {
     epoch_end_due_ = sampler && range.size() != 0 && sampler->position_of(position_) == 0;
 }
 
-void ConsumerCore::take_one(std::uint64_t index, Taken& taken) {
+// False when the index is a hole.
+bool ConsumerCore::take_one(std::uint64_t index, Taken& taken, std::uint32_t* lengths) {
     const ring::SlotState state = protocol_.take(index);
     if (state == ring::SlotState::hole) {
         note_hole(taken, index, protocol_.reason(index));
-        return;
+        return false;
     }
     if (state != ring::SlotState::ready) {
         throw Error("ring \"" + ring_->description().name + "\": slot " +
@@ -209,18 +207,18 @@ void ConsumerCore::take_one(std::uint64_t index, Taken& taken) {
                     std::to_string(index) + " was changed behind the consumer's back");
     }
     // Copied once, then bounded: the writer is another program and may write again meanwhile.
-    const Schema& fields = schema();
+    const std::span<const FieldView> fields = protocol_.rows().fields;
     for (std::size_t field = 0; field < fields.size(); ++field) {
-        row_lengths_[field] = protocol_.length(index, field);
-        if (row_lengths_[field] > fields[field].capacity) {
+        lengths[field] = protocol_.length(index, field);
+        if (lengths[field] > fields[field].capacity) {
             note_hole(taken, index,
-                      {HoleKind::invalid, "length " + std::to_string(row_lengths_[field]) +
-                                              " in field \"" + fields[field].name + "\""});
-            return;
+                      {HoleKind::invalid, "length " + std::to_string(lengths[field]) +
+                                              " in field \"" + schema()[field].name + "\""});
+            return false;
         }
     }
     taken.indices.push_back(index);
-    lengths_by_record_.insert(lengths_by_record_.end(), row_lengths_.begin(), row_lengths_.end());
+    return true;
 }
 
 void ConsumerCore::note_hole(Taken& taken, std::uint64_t index, ring::Reason reason) {
@@ -267,6 +265,8 @@ Result<RecordLease> ConsumerCore::take_lease(std::size_t records,
     take(range, scratch_);
     RecordLease lease;
     lease.core_ = this;
+    lease.rows_ = protocol_.rows();
+    lease.lap_start_ = range.first - protocol_.slot_of(range.first);
     lease.indices_ = std::move(scratch_.indices);
     lease.lengths_ = std::move(scratch_.lengths);
     lease.holes_ = std::move(scratch_.holes);
@@ -276,14 +276,14 @@ Result<RecordLease> ConsumerCore::take_lease(std::size_t records,
 void ConsumerCore::settle_lease(const RecordLease& lease) noexcept {
     std::uint64_t payload = 0, padding = 0;
     const std::size_t records = lease.indices_.size();
-    for (std::size_t field = 0; field < schema().size(); ++field) {
-        const std::uint64_t element = bytes_of(schema()[field].dtype);
-        const std::uint64_t capacity = schema()[field].capacity;
+    const std::span<const FieldView> fields = protocol_.rows().fields;
+    for (std::size_t field = 0; field < fields.size(); ++field) {
+        std::uint64_t elements = 0;
         for (std::size_t record = 0; record < records; ++record) {
-            const std::uint64_t length = lease.lengths_[field * records + record];
-            payload += length * element;
-            padding += (capacity - length) * element;
+            elements += lease.lengths_[field * records + record];
         }
+        payload += elements * fields[field].element_bytes;
+        padding += (records * fields[field].capacity - elements) * fields[field].element_bytes;
     }
     ring::TrainerCounters& counters = protocol_.trainer();
     raise(counters.payload_bytes, payload);

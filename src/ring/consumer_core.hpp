@@ -80,7 +80,6 @@ class ConsumerCore {
     const Schema& schema() const noexcept;
     std::uint64_t epoch_of(std::uint64_t index) const noexcept;
     std::uint64_t item_of(std::uint64_t index) const noexcept;
-    std::span<const std::byte> row(std::uint64_t index, std::size_t field) const noexcept;
     // A lease was given back to the producers.
     void settle_lease(const RecordLease& lease) noexcept;
 
@@ -89,7 +88,7 @@ class ConsumerCore {
     Arrival look_at_phase(IndexRange& range, std::uint64_t settled);
     void watch_leases(std::uint64_t index, const WaitLimits& limits,
                       std::optional<ring::Clock::time_point>& blocked_since) const;
-    void take_one(std::uint64_t index, Taken& taken);
+    bool take_one(std::uint64_t index, Taken& taken, std::uint32_t* lengths);
     void note_hole(Taken& taken, std::uint64_t index, ring::Reason reason);
 
     std::shared_ptr<RingCore> ring_;
@@ -100,7 +99,6 @@ class ConsumerCore {
     bool anything_yet_ = false;
     std::atomic<bool> interrupted_{false};
     std::vector<std::uint64_t> hole_indices_;
-    std::vector<std::uint32_t> row_lengths_;  // of one record
     std::vector<std::uint32_t> lengths_by_record_;
     Taken scratch_;
 };

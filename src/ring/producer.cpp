@@ -21,14 +21,6 @@ void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
 
-std::vector<std::size_t> bytes_of_fields(const Schema& schema) {
-    std::vector<std::size_t> bytes;
-    for (const Field& field : schema.fields()) {
-        bytes.push_back(field.capacity * bytes_of(field.dtype));
-    }
-    return bytes;
-}
-
 }  // namespace
 
 ProducerCore::ProducerCore(Attachment attachment)
@@ -39,7 +31,7 @@ ProducerCore::ProducerCore(Attachment attachment)
       protocol_(mapping_.bytes(), description_),
       me_(attachment.owner),
       cell_(&protocol_.producer(me_.id)),
-      field_bytes_(bytes_of_fields(description_.schema)) {}
+      fields_(protocol_.rows().fields) {}
 
 ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& identity)
     : ring_(std::move(ring)),
@@ -47,13 +39,14 @@ ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& id
       protocol_(ring_->protocol()),
       me_(ring_->enlist(identity)),
       cell_(&protocol_.producer(me_.id)),
-      field_bytes_(bytes_of_fields(description_.schema)) {}
+      fields_(protocol_.rows().fields) {}
 
 Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
     switch (claim.state) {
         case ring::ClaimState::claimed:
             raise(cell_->claimed);
-            return ClaimedRecord(this, claim.index, claim.word);
+            return ClaimedRecord(this, fields_, protocol_.slot_of(claim.index), claim.index,
+                                 claim.word);
         case ring::ClaimState::aborted: throw_aborted();
         case ring::ClaimState::end: return Outcome::end;
         case ring::ClaimState::nothing_yet: break;
@@ -68,9 +61,13 @@ Result<ClaimedRecord> ProducerCore::try_claim() {
 
 Result<ClaimedRecord> ProducerCore::claim(std::optional<Clock::time_point> deadline) {
     if (finished_) return Outcome::end;
-    ring::Claim claim = protocol_.try_claim(me_, memory_);
+    const ring::Claim claim = protocol_.try_claim(me_, memory_);
     if (claim.state != ring::ClaimState::nothing_yet) return made_of(claim);
+    return wait_and_claim(deadline);
+}
 
+Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_point> deadline) {
+    ring::Claim claim{ring::ClaimState::nothing_yet};
     const std::uint64_t began = ring::now_ns();
     cell_->waiting_since_ns.store(began, std::memory_order_relaxed);
     bool alarmed = false;
@@ -105,32 +102,32 @@ void ProducerCore::look_after_alarm() {
     memory_.returns = ~std::uint64_t{0};
 }
 
-void ProducerCore::check_lengths(std::uint64_t index, std::span<const std::int64_t> lengths) const {
-    const Schema& schema = description_.schema;
-    const auto record = [index] { return "record " + std::to_string(index) + ": "; };
-    if (lengths.size() != schema.size()) {
-        throw UsageError(record() + std::to_string(lengths.size()) + " lengths, wanted " +
-                         std::to_string(schema.size()) + ": " + schema.to_string());
-    }
-    for (std::size_t i = 0; i < lengths.size(); ++i) {
-        if (lengths[i] < 0 || lengths[i] > std::int64_t{schema[i].capacity}) {
-            throw UsageError(record() + "length " + std::to_string(lengths[i]) + " of field \"" +
-                             schema[i].name + "\", wanted 0 to " +
-                             std::to_string(schema[i].capacity) + " elements");
-        }
-    }
-}
-
 void ProducerCore::publish(std::uint64_t index, std::uint64_t word,
                            std::span<const std::int64_t> lengths) {
-    check_lengths(index, lengths);
+    if (lengths.size() != fields_.size()) refuse_lengths(index, lengths);
     std::uint64_t payload = 0;
     for (std::size_t i = 0; i < lengths.size(); ++i) {
-        payload += static_cast<std::uint64_t>(lengths[i]) * bytes_of(description_.schema[i].dtype);
+        const auto length = static_cast<std::uint64_t>(lengths[i]);  // below zero: over every one
+        if (length > fields_[i].capacity) refuse_lengths(index, lengths);
+        payload += length * fields_[i].element_bytes;
     }
     if (!protocol_.publish(index, word, lengths)) throw_revoked(index);
     raise(cell_->published);
     raise(cell_->payload_bytes, payload);
+}
+
+void ProducerCore::refuse_lengths(std::uint64_t index,
+                                  std::span<const std::int64_t> lengths) const {
+    const Schema& schema = description_.schema;
+    const std::string record = "record " + std::to_string(index) + ": ";
+    for (std::size_t i = 0; i < std::min(lengths.size(), schema.size()); ++i) {
+        if (lengths[i] >= 0 && lengths[i] <= std::int64_t{schema[i].capacity}) continue;
+        throw UsageError(record + "length " + std::to_string(lengths[i]) + " of field \"" +
+                         schema[i].name + "\", wanted 0 to " + std::to_string(schema[i].capacity) +
+                         " elements");
+    }
+    throw UsageError(record + std::to_string(lengths.size()) + " lengths, wanted " +
+                     std::to_string(schema.size()) + ": " + schema.to_string());
 }
 
 void ProducerCore::skip(std::uint64_t index, std::uint64_t word, std::string_view reason) {
@@ -159,10 +156,6 @@ void ProducerCore::finish(bool left) noexcept {
     socket_.reset();
 }
 
-std::span<std::byte> ProducerCore::field_bytes(std::uint64_t index, std::size_t field) const {
-    return protocol_.row(index, field).first(field_bytes_.at(field));
-}
-
 void ProducerCore::throw_aborted() const {
     const std::string reason = protocol_.control().abort_reason.load();
     throw RingAborted("ring \"" + description_.name + "\": the trainer ended it with an error" +
@@ -181,6 +174,8 @@ void ProducerCore::throw_revoked(std::uint64_t index) const {
 
 ClaimedRecord& ClaimedRecord::operator=(ClaimedRecord&& other) noexcept {
     std::swap(core_, other.core_);
+    std::swap(fields_, other.fields_);
+    std::swap(slot_, other.slot_);
     std::swap(index_, other.index_);
     std::swap(word_, other.word_);
     return *this;
@@ -213,7 +208,14 @@ std::uint32_t ClaimedRecord::attempt() const noexcept {
 }
 
 std::span<std::byte> ClaimedRecord::field_bytes(std::size_t field) {
-    return claimed().field_bytes(index_, field);
+    const DType dtype = schema().fields().at(field).dtype;
+    if (field >= fields_.size()) refuse_field(field, dtype);
+    return {row(field), std::size_t{fields_[field].capacity} * fields_[field].element_bytes};
+}
+
+void ClaimedRecord::refuse_field(std::size_t field, DType wanted) const {
+    schema().expect(field, wanted);
+    throw UsageError("field " + std::to_string(field));  // expect() has thrown
 }
 
 void ClaimedRecord::publish_lengths(std::span<const std::int64_t> lengths) {

@@ -47,13 +47,14 @@ class ProducerCore {
     void drop(std::uint64_t index, std::uint64_t word) noexcept;
     void finish(bool left) noexcept;
 
-    std::span<std::byte> field_bytes(std::uint64_t index, std::size_t field) const;
     const Schema& schema() const noexcept { return description_.schema; }
     const std::optional<Sampler>& sampler() const noexcept { return description_.sampler; }
 
   private:
     Result<ClaimedRecord> made_of(const ring::Claim& claim);
-    void check_lengths(std::uint64_t index, std::span<const std::int64_t> lengths) const;
+    Result<ClaimedRecord> wait_and_claim(std::optional<Clock::time_point> deadline);
+    [[noreturn]] void refuse_lengths(std::uint64_t index,
+                                     std::span<const std::int64_t> lengths) const;
     void look_after_alarm();
     [[noreturn]] void throw_aborted() const;
     [[noreturn]] void throw_revoked(std::uint64_t index) const;
@@ -66,7 +67,7 @@ class ProducerCore {
     ring::Owner me_{};
     ring::ProducerCell* cell_ = nullptr;
     ring::ClaimMemory memory_;
-    std::vector<std::size_t> field_bytes_;
+    std::span<const FieldView> fields_;  // protocol_'s
     bool finished_ = false;
 };
 

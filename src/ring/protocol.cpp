@@ -29,7 +29,9 @@ Protocol::Protocol(std::span<std::byte> memory, const Description& description)
     descriptors_ = reinterpret_cast<SlotDescriptor*>(base + g.descriptors);
     reasons_ = reinterpret_cast<SlotReason*>(base + g.reasons);
     for (std::size_t i = 0; i < field_count_; ++i) {
-        arrays_[i] = {base + g.field_offset[i], g.row_bytes[i]};
+        const Field& field = description.schema[i];
+        fields_[i] = {base + g.field_offset[i], g.row_bytes[i], field.capacity,
+                      static_cast<std::uint32_t>(bytes_of(field.dtype)), field.dtype};
     }
 }
 
@@ -260,11 +262,6 @@ Reason Protocol::reason(std::uint64_t index) const {
     for (std::size_t i = 0; i < length; ++i)
         reason.text += place.text[i].load(memory_order_relaxed);
     return reason;
-}
-
-std::span<std::byte> Protocol::row(std::uint64_t index, std::size_t field) const noexcept {
-    const Array& array = arrays_[field];
-    return {array.base + slot_of(index) * array.row_bytes, array.row_bytes};
 }
 
 void Protocol::release(std::span<const std::uint64_t> indices) noexcept {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "headrace/detail/field_view.hpp"
 #include "ring/layout.hpp"
 #include "ring/word.hpp"
 
@@ -71,7 +72,7 @@ class Protocol {
     SlotState take(std::uint64_t index) noexcept;
     std::uint32_t length(std::uint64_t index, std::size_t field) const noexcept;
     Reason reason(std::uint64_t index) const;
-    std::span<std::byte> row(std::uint64_t index, std::size_t field) const noexcept;
+    detail::RowView rows() const noexcept { return {{fields_.data(), field_count_}, slots_}; }
     // Gives slots back to the producers; `indices` were taken.
     void release(std::span<const std::uint64_t> indices) noexcept;
     // True while the slot of `index` is still leased on behalf of its previous lap.
@@ -116,11 +117,6 @@ class Protocol {
     ProducerCell& producer(std::uint32_t id) const noexcept { return producers_[id]; }
 
   private:
-    struct Array {
-        std::byte* base;
-        std::uint64_t row_bytes;
-    };
-
     SlotDescriptor& descriptor(std::uint64_t index) const noexcept {
         return descriptors_[slot_of(index)];
     }
@@ -142,7 +138,7 @@ class Protocol {
     std::atomic<std::uint64_t>* returned_ = nullptr;
     SlotDescriptor* descriptors_ = nullptr;
     SlotReason* reasons_ = nullptr;
-    std::array<Array, kMaxFields> arrays_{};
+    std::array<detail::FieldView, kMaxFields> fields_{};
 };
 
 }  // namespace headrace::ring
