@@ -1,0 +1,32 @@
+# What `cmake --install` puts where, so that find_package(headrace) and pkg-config find it. The tree
+# may be moved afterwards: no file in it knows where it was built.
+if(NOT HEADRACE_INSTALL)
+    return()
+endif()
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS headrace EXPORT headraceTargets)
+if(TARGET headrace_cli)
+    install(TARGETS headrace_cli)
+endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/headrace
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(headrace_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/headrace)
+install(EXPORT headraceTargets NAMESPACE headrace:: DESTINATION ${headrace_package_dir})
+configure_package_config_file(
+    ${CMAKE_CURRENT_LIST_DIR}/headraceConfig.cmake.in ${PROJECT_BINARY_DIR}/headraceConfig.cmake
+    INSTALL_DESTINATION ${headrace_package_dir} NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may break its users.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/headraceConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/headraceConfig.cmake
+              ${PROJECT_BINARY_DIR}/headraceConfigVersion.cmake
+        DESTINATION ${headrace_package_dir})
+
+# pkg-config: the prefix is told from where the file lies, as many folders up as it lies deep.
+string(REGEX REPLACE "[^/]+" ".." headrace_up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+configure_file(${CMAKE_CURRENT_LIST_DIR}/headrace.pc.in ${PROJECT_BINARY_DIR}/headrace.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/headrace.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

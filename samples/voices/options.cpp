@@ -1,0 +1,116 @@
+#include "options.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <cxxopts.hpp>
+#include <filesystem>
+
+#include "log_mel.hpp"
+
+namespace voices {
+namespace {
+
+// An hour: far over the longest recording, and a record of it still counts in 32 bits.
+constexpr double kMostSeconds = 3600;
+constexpr std::uint32_t kMostProducers = 64;
+constexpr std::uint32_t kMostBatch = 1u << 16;  // many times all recordings there are
+
+template <class T>
+std::shared_ptr<cxxopts::Value> value(T& target) {
+    std::string text;
+    if constexpr (std::is_same_v<T, std::string>) {
+        text = target;
+    } else if constexpr (std::is_floating_point_v<T>) {
+        char digits[32];
+        std::snprintf(digits, sizeof digits, "%g", static_cast<double>(target));
+        text = digits;
+    } else {
+        text = std::to_string(target);
+    }
+    return cxxopts::value<T>(target)->default_value(text);
+}
+
+cxxopts::Options describe(Options& options) {
+    cxxopts::Options described(
+        "voices", "Learns to tell five languages (four voices) apart from recordings that "
+                  "producer processes prepare.");
+    auto add = described.add_options();
+    add("producers", "Producer processes", value(options.producers), "N");
+    add("epochs", "Times that every recording is seen", value(options.epochs), "N");
+    add("batch", "Recordings of a batch", value(options.batch), "N");
+    add("slots", "Places of each ring; 0: four batches", value(options.slots), "N");
+    add("seed", "Of the order of the recordings and of the network", value(options.seed), "N");
+    add("capacity-seconds", "Longer recordings are cut", value(options.capacity_seconds), "S");
+    add("lr", "Learning rate at the start; it falls to 0", value(options.learning_rate), "X");
+    add("hidden", "Units of the network", value(options.hidden), "N");
+    add("context", "Frames that a unit sees, odd", value(options.context), "N");
+    add("threads", "Threads of the trainer", value(options.threads), "N");
+    add("limit", "Use so many recordings only; 0: all", value(options.limit), "N");
+    add("data", "Folder of the recordings", value(options.data), "DIR");
+    add("directory", "Where the rings' sockets lie; empty: the usual place",
+        value(options.directory), "DIR");
+    add("json", "Write the results to a file, too", value(options.json), "FILE");
+    add("quiet", "Print nothing but errors", cxxopts::value<bool>(options.quiet));
+    add("h,help", "This text");
+    return described;
+}
+
+void expect(bool holds, const std::string& option, const std::string& found,
+            const std::string& wanted) {
+    if (!holds) throw OptionError("--" + option + ": found " + found + ", wanted " + wanted);
+}
+
+void check(const Options& options) {
+    const auto at_least_one = [](std::uint32_t number, const char* name) {
+        expect(number >= 1, name, std::to_string(number), "1 or more");
+    };
+    expect(options.producers >= 1 && options.producers <= kMostProducers, "producers",
+           std::to_string(options.producers), "1 to " + std::to_string(kMostProducers));
+    at_least_one(options.epochs, "epochs");
+    expect(options.batch >= 1 && options.batch <= kMostBatch, "batch",
+           std::to_string(options.batch), "1 to " + std::to_string(kMostBatch));
+    at_least_one(options.hidden, "hidden");
+    at_least_one(options.threads, "threads");
+    expect(options.context % 2 == 1, "context", std::to_string(options.context), "an odd number");
+    expect(options.slots == 0 || options.slots / 2 >= options.batch, "slots",
+           std::to_string(options.slots),
+           "two batches of " + std::to_string(options.batch) + " or more");
+    expect(options.capacity_seconds >= 0.01 && options.capacity_seconds <= kMostSeconds,
+           "capacity-seconds", std::to_string(options.capacity_seconds), "0.01 to 3600");
+    expect(options.learning_rate > 0 && options.learning_rate <= 1, "lr",
+           std::to_string(options.learning_rate), "more than 0, at most 1");
+    if (options.json.empty()) return;
+    // Told now, not after minutes of training.
+    const auto folder = std::filesystem::absolute(options.json).parent_path();
+    expect(std::filesystem::is_directory(folder) && !std::filesystem::is_directory(options.json),
+           "json", "\"" + options.json + "\"", "a file in a folder that exists");
+}
+
+}  // namespace
+
+std::size_t Options::capacity_frames() const {
+    return static_cast<std::size_t>(
+        std::llround(capacity_seconds * static_cast<double>(kFramesPerSecond)));
+}
+
+std::optional<Options> parse_options(int argc, char** argv) {
+    Options options;
+    cxxopts::Options described = describe(options);
+    try {
+        const auto given = described.parse(argc, argv);
+        if (given.count("help") > 0) {
+            std::puts(described.help().c_str());
+            return std::nullopt;
+        }
+        if (!given.unmatched().empty()) {
+            throw OptionError("no option \"" + given.unmatched().front() + "\"; see --help");
+        }
+    } catch (const cxxopts::exceptions::exception& error) {
+        throw OptionError(std::string(error.what()) + "; see --help");
+    }
+    check(options);
+    if (options.slots == 0) options.slots = 4 * options.batch;
+    return options;
+}
+
+}  // namespace voices

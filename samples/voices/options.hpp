@@ -1,0 +1,43 @@
+// The command line of `voices`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace voices {
+
+struct Options {
+    std::uint32_t producers = 4;
+    std::uint32_t epochs = 5;
+    std::uint32_t batch = 32;
+    std::uint32_t slots = 0;  ///< of each ring; as given, or four batches
+    std::uint64_t seed = 7;
+    double capacity_seconds = 10;
+    double learning_rate = 0.004;
+    std::uint32_t hidden = 128;
+    std::uint32_t context = 7;  ///< frames, odd
+    std::uint32_t threads = 1;
+    std::size_t limit = 0;  ///< recordings to use; 0: all
+    std::string data = "/usr/share/asterisk/sounds";
+    std::string directory;  ///< as in headrace::RingOptions
+    std::string json;       ///< file for the results; empty: none
+    bool quiet = false;
+
+    /// Frames that a record has room for.
+    std::size_t capacity_frames() const;
+};
+
+/// What was asked for cannot be: the program says why and ends with status 2.
+class OptionError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Nothing when --help was asked for and has been printed. Throws OptionError that names the option,
+/// what was found and what was wanted.
+std::optional<Options> parse_options(int argc, char** argv);
+
+}  // namespace voices

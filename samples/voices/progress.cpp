@@ -1,0 +1,102 @@
+#include "progress.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace voices {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenDrawings{100};
+
+// A terminal that can go back to the start of a line and erase it.
+bool is_terminal() {
+    const char* const term = std::getenv("TERM");
+    return isatty(STDOUT_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+std::size_t columns() {
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+    return size.ws_col;
+}
+
+}  // namespace
+
+Progress::Progress(bool quiet) : quiet_(quiet), terminal_(!quiet && is_terminal()) {}
+
+Progress::~Progress() { end(); }
+
+void Progress::line(const std::string& text) {
+    if (quiet_) return;
+    const std::lock_guard lock(mutex_);
+    erase();
+    std::printf("%s\n", text.c_str());
+    std::fflush(stdout);
+    draw();
+}
+
+void Progress::say(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    erase();
+    std::fprintf(stderr, "voices: %s\n", text.c_str());
+    draw();
+}
+
+void Progress::begin(const std::string& title, std::uint64_t records) {
+    const std::lock_guard lock(mutex_);
+    running_ = true;
+    title_ = title;
+    records_ = std::max<std::uint64_t>(records, 1);
+    done_ = 0;
+    loss_ = 0;
+    began_ = Clock::now();
+    draw();
+}
+
+void Progress::advance(std::uint64_t records, double loss) {
+    const std::lock_guard lock(mutex_);
+    done_ += records;
+    loss_ = loss;
+    if (Clock::now() - last_drawn_ >= kBetweenDrawings) draw();
+}
+
+void Progress::end() {
+    const std::lock_guard lock(mutex_);
+    erase();
+    running_ = false;
+}
+
+void Progress::draw() {
+    if (!terminal_ || !running_) return;
+    last_drawn_ = Clock::now();
+    const double seconds = std::chrono::duration<double>(last_drawn_ - began_).count();
+    const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, " %llu/%llu  loss %.3f  %.0f records/s",
+                  static_cast<unsigned long long>(done_),
+                  static_cast<unsigned long long>(records_), loss_, rate);
+    const std::string_view right = numbers;
+    // What is left of the line, less the brackets, the spaces and the last column, in which some
+    // terminals wrap already.
+    const std::size_t taken = title_.size() + right.size() + 4;
+    const std::size_t width = columns() > taken ? std::min<std::size_t>(columns() - taken, 40) : 0;
+    const std::size_t full = std::min<std::uint64_t>(width * done_ / records_, width);
+    const std::string bar = std::string(full, '#') + std::string(width - full, '-');
+    std::printf("\r\033[K%s [%s]%s", title_.c_str(), bar.c_str(), numbers);
+    std::fflush(stdout);
+    drawn_ = true;
+}
+
+void Progress::erase() {
+    if (!drawn_) return;
+    std::printf("\r\033[K");
+    std::fflush(stdout);
+    drawn_ = false;
+}
+
+}  // namespace voices

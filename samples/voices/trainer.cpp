@@ -1,0 +1,212 @@
+// voices: learns to tell five languages apart from recordings that producer processes read, turn
+// into log-mel frames and write into a ring. See README.md beside this file.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "headrace/loader.hpp"
+#include "headrace/ring.hpp"
+#include "ledger.hpp"
+#include "options.hpp"
+#include "processes.hpp"
+#include "progress.hpp"
+#include "record.hpp"
+#include "recordings.hpp"
+#include "report.hpp"
+#include "stop.hpp"
+#include "training.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A producer looks at its ring between two recordings, which take milliseconds each.
+constexpr std::chrono::milliseconds kProducersGrace{400};
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+headrace::RingOptions ring_options(const voices::Options& options, const std::string& purpose,
+                                   std::size_t records, voices::Progress& progress) {
+    headrace::RingOptions ring;
+    ring.name = "voices-" + std::to_string(getpid()) + "-" + purpose;
+    ring.schema = voices::record_schema(options.capacity_frames());
+    ring.slots = options.slots;
+    ring.epoch_records = records;
+    ring.epochs = 1;
+    ring.directory = options.directory;
+    ring.on_message = [&progress](const headrace::Message& message) {
+        if (message.severity != headrace::Severity::info) progress.say(message.text);
+    };
+    return ring;
+}
+
+headrace::Ring make_train_ring(const voices::Options& options, std::size_t records,
+                               voices::Progress& progress) {
+    auto ring = ring_options(options, "train", records, progress);
+    ring.epochs = options.epochs;
+    ring.shuffle_seed = options.seed;
+    return headrace::Ring::create(ring);
+}
+
+headrace::Ring make_held_out_ring(const voices::Options& options, std::size_t records,
+                                  voices::Progress& progress) {
+    return headrace::Ring::create(ring_options(options, "held-out", records, progress));
+}
+
+// The rings and the processes that fill them. They are taken down in that order: the rings tell the
+// producers that it is over, and nothing of either is left behind, whatever the reason for the end.
+class Session {
+  public:
+    Session(const voices::Options& options, const voices::Recordings& recordings,
+            voices::Progress& progress, voices::Stop& stop)
+        : train(make_train_ring(options, recordings.train.size(), progress)),
+          held_out(make_held_out_ring(options, recordings.held_out.size(), progress)),
+          producers({voices::program_beside_this("voices_producer"), "--train", train.name(),
+                     "--held-out", held_out.name(), "--data", options.data, "--limit",
+                     std::to_string(options.limit), "--directory", options.directory},
+                    options.producers,
+                    [&progress](const std::string& text) { progress.say(text); }),
+          stop_(stop) {
+        stop_.at_last([this] {
+            producers.kill_all();
+            unlink(train.socket_path().c_str());
+            unlink(held_out.socket_path().c_str());
+        });
+    }
+    ~Session() {
+        train.close();
+        held_out.close();
+        producers.end_within(kProducersGrace);
+        stop_.at_last(nullptr);
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    headrace::Ring train;
+    headrace::Ring held_out;
+    voices::Processes producers;
+
+  private:
+    voices::Stop& stop_;
+};
+
+void expect_both_sides(const voices::Recordings& recordings) {
+    if (!recordings.train.empty() && !recordings.held_out.empty()) return;
+    throw std::runtime_error("found " + std::to_string(recordings.train.size()) +
+                             " recordings to train on and " +
+                             std::to_string(recordings.held_out.size()) +
+                             " held out, wanted some of both: raise --limit");
+}
+
+headrace::LoaderOptions loader_options(const voices::Options& options) {
+    headrace::LoaderOptions loader;
+    loader.batch = options.batch;
+    loader.layout = headrace::Layout::packed;
+    loader.device = headrace::Device::host();
+    return loader;
+}
+
+void add(voices::Results& results, const voices::Ledger& ledger) {
+    results.cut += ledger.cut();
+    results.lost += ledger.lost();
+    for (const auto& [what, times] : ledger.losses()) results.losses[what] += times;
+}
+
+// What the ring's statistics tell of the time and of the padding.
+void add(voices::Results& results, const headrace::Stats& stats) {
+    const auto all = static_cast<double>(stats.payload_bytes + stats.padding_bytes);
+    results.padding_share = all > 0 ? static_cast<double>(stats.padding_bytes) / all : 0;
+    results.verdict = stats.verdict();
+}
+
+voices::Results train_and_evaluate(const voices::Options& options,
+                                   const voices::Recordings& recordings,
+                                   voices::Progress& progress, voices::Stop& stop) {
+    voices::Results results;
+    results.epochs = options.epochs;
+    results.producers = options.producers;
+    results.batch = options.batch;
+    results.seed = options.seed;
+    results.train_recordings = recordings.train.size();
+    results.held_out_recordings = recordings.held_out.size();
+    // The processes first: they work while LibTorch gets ready.
+    Session session(options, recordings, progress, stop);
+    voices::Training training(options, progress, [&session] {
+        if (voices::Stop::requested()) throw voices::Stopped{};
+        session.producers.look_after();
+    });
+    voices::Ledger train_ledger(recordings.train);
+    voices::Ledger held_out_ledger(recordings.held_out);
+    {
+        headrace::Loader loader(session.train, loader_options(options));
+        const auto start = Clock::now();
+        training.train(loader, train_ledger, recordings.train.size());
+        results.train_seconds = seconds_since(start);
+        add(results, loader.stats());
+    }
+    {
+        headrace::Loader loader(session.held_out, loader_options(options));
+        results.confusion = training.evaluate(loader, held_out_ledger);
+    }
+    results.records = train_ledger.records();
+    add(results, train_ledger);
+    add(results, held_out_ledger);
+    const std::uint64_t both[] = {train_ledger.order_hash(), held_out_ledger.order_hash()};
+    results.order_hash = voices::fnv1a({reinterpret_cast<const char*>(both), sizeof both});
+    results.replaced = session.producers.replaced();
+    return results;
+}
+
+void write(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::trunc);
+    file << text;
+    file.close();
+    if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+int run(const voices::Options& options, Clock::time_point start) {
+    voices::Stop stop;
+    voices::Progress progress(options.quiet);
+    const voices::Recordings recordings = voices::list_recordings(options.data, options.limit);
+    expect_both_sides(recordings);
+    progress.line(std::to_string(recordings.train.size()) + " recordings to train on, " +
+                  std::to_string(recordings.held_out.size()) + " held out, " +
+                  std::to_string(options.producers) + " producers");
+    try {
+        voices::Results results = train_and_evaluate(options, recordings, progress, stop);
+        results.seconds = seconds_since(start);
+        progress.line("\n" + voices::to_table(results));
+        if (!options.json.empty()) write(options.json, voices::to_json(results));
+        return 0;
+    } catch (const voices::Stopped&) {
+        progress.end();
+        progress.say("stopped by signal " + std::to_string(voices::Stop::exit_status() - 128));
+        return voices::Stop::exit_status();
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto start = Clock::now();
+    try {
+        const auto options = voices::parse_options(argc, argv);
+        return options ? run(*options, start) : 0;
+    } catch (const voices::OptionError& error) {
+        std::fprintf(stderr, "voices: %s\n", error.what());
+        return 2;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "voices: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,85 @@
+#include "cli/stat_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "sample_stats.hpp"
+
+namespace headrace::cli {
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST(StatTableTest, TellsRingBooksProducersAndLoader) {
+    const std::string text = stat_table(sample_stats());
+    SCOPED_TRACE(text);
+    EXPECT_TRUE(has(text, "voices: open, 12.5 s old, 17.0 MB in huge pages"));
+    EXPECT_TRUE(has(text, "+ writing 1, # ready 20, = leased 9, . free 70"));
+    EXPECT_TRUE(
+        has(text, "claimed 1,244 = delivered 1,200 + in the ring 30 + prefetched 4 + lost 10"));
+    EXPECT_TRUE(has(text, "skipped 7, died 1, dropped 2, returned 5, deaths 3\n"));
+    EXPECT_TRUE(has(text, "96 records/s delivered, on average"));
+    EXPECT_TRUE(has(text, "wav2mel"));
+    EXPECT_TRUE(has(text, "25 %"));  // waiting
+    EXPECT_TRUE(has(text, "host: 37 batches, payload 9.00 MB"));
+    EXPECT_TRUE(has(text, "padding not moved 1.00 MB (10 %)"));
+    EXPECT_TRUE(has(text, "the trainer waited 30 % (for producers 20 %, for copies 10 %)"));
+    EXPECT_TRUE(has(text, "\nverdict"));
+}
+
+TEST(StatTableTest, LetsNoIdentityMoveTheCursor) {
+    const std::string text = stat_table(sample_stats());
+    EXPECT_EQ(text.find('\x1B'), std::string::npos);
+    EXPECT_TRUE(has(text,
+                    "a\"b\\c\xEF\xBF\xBD"
+                    "d\xEF\xBF\xBD[2Je\xEF\xBF\xBD\xC3\xBC"));
+}
+
+TEST(StatTableTest, TakesRatesFromTheTimeBetweenTwoLooks) {
+    const Stats before = sample_stats();
+    Stats now = before;
+    now.age_s += 2;
+    now.delivered += 500;
+    now.producers[0].attached_s += 2;
+    now.producers[0].published += 300;
+    now.producers[0].waited_s += 1;
+    now.producers[1].published -= 1;  // torn reading: no negative rate
+    const std::string text = stat_table(now, &before);
+    SCOPED_TRACE(text);
+    EXPECT_TRUE(has(text, "250 records/s delivered\n"));
+    EXPECT_TRUE(has(text, "  150  "));
+    EXPECT_TRUE(has(text, "50 %"));
+    EXPECT_FALSE(has(text, "-1"));
+}
+
+TEST(StatTableTest, SaysThatTheBooksAreUnderWay) {
+    Stats stats = sample_stats();
+    stats.claimed += 1;
+    EXPECT_TRUE(has(stat_table(stats), "claimed 1,245 ~ delivered"));
+}
+
+TEST(StatTableTest, RendersAnEmptyRing) {
+    const std::string text = stat_table(Stats{});
+    EXPECT_TRUE(has(text, "producers none yet\n"));
+    EXPECT_TRUE(has(text, "loader    none\n"));
+}
+
+TEST(FillBarTest, ShowsSharesInOrder) {
+    Stats stats;
+    stats.slots = 10;
+    EXPECT_EQ(fill_bar(stats, 10), "..........");
+    stats.writing = 1, stats.ready = 4, stats.leased = 2;
+    EXPECT_EQ(fill_bar(stats, 10), "+####==...");
+    stats.slots = 1'000'000;
+    EXPECT_EQ(fill_bar(stats, 10), "+#=.......") << "what is there shows";
+    stats.slots = 4, stats.writing = 4, stats.ready = 4, stats.leased = 4;
+    EXPECT_EQ(fill_bar(stats, 10), "++++++++++") << "a torn reading stays within its brackets";
+    stats.slots = 0;
+    EXPECT_EQ(fill_bar(stats, 4), "....");
+}
+
+}  // namespace
+}  // namespace headrace::cli

@@ -1,0 +1,23 @@
+# headrace_test(NAME source... [LIBS lib...] [LABELS label...] [TIMEOUT seconds])
+#
+# One test program, built as headrace_test_NAME from sources given relative to tests/, over the
+# library and GoogleTest. It may include the library's own headers ("ring/word.hpp"). ctest gets one
+# entry for each test in it, asked of the program when ctest runs, not when it is built: a program
+# that cannot start fails its tests, not the build. A test that calls GTEST_SKIP() shows as skipped.
+include(GoogleTest)
+
+function(headrace_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT" "LIBS;LABELS")
+    set(target headrace_test_${name})
+    add_executable(${target} ${test_UNPARSED_ARGUMENTS})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                                                 ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${target} PRIVATE headrace headrace_warnings GTest::gtest_main
+                                            ${test_LIBS})
+    if(NOT test_TIMEOUT)
+        set(test_TIMEOUT 120)  # the slowest take seconds; the thread sanitizer some ten times that
+    endif()
+    gtest_discover_tests(${target}
+        DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+        PROPERTIES TIMEOUT ${test_TIMEOUT} LABELS "${name};${test_LABELS}")
+endfunction()
