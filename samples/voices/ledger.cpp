@@ -36,8 +36,7 @@ void Ledger::enter(const headrace::Batch& batch) {
     order_hash_ = hash(batch.host_offsets(kTextField), order_hash_);
     for (const headrace::Hole& hole : batch.holes()) {
         ++lost_;
-        ++losses_[std::string(name_of(hole.kind)) + ": " +
-                  short_name(recordings_.at(hole.item)) +
+        ++losses_[std::string(name_of(hole.kind)) + ": " + short_name(recordings_.at(hole.item)) +
                   (hole.reason.empty() ? "" : " (" + hole.reason + ")")];
     }
     for (std::size_t record = 0; record < batch.size(); ++record) enter_record(batch, record);

@@ -17,9 +17,9 @@ class Ledger {
     /// `recordings` is the ring's list: item i is recording i. The caller keeps it.
     explicit Ledger(const std::vector<Recording>& recordings);
 
-    /// Enters a batch, and sees to it that its records are what record.hpp says, for another program
-    /// wrote them: throws std::runtime_error that names the recording, what was found and what was
-    /// wanted. Afterwards the batch can be learned from without another look.
+    /// Enters a batch, and sees to it that its records are what record.hpp says, for another
+    /// program wrote them: throws std::runtime_error that names the recording, what was found and
+    /// what was wanted. Afterwards the batch can be learned from without another look.
     void enter(const headrace::Batch& batch);
 
     std::uint64_t records() const noexcept { return records_; }

@@ -17,8 +17,12 @@ constexpr float kEnergyFloor = 1e-7f;
 // A file with more is no recording of speech; the limit bounds what one file can make us allocate.
 constexpr int kMaxChannels = 8;
 
-double mel(double hz) { return 2595.0 * std::log10(1.0 + hz / 700.0); }
-double hz(double mel) { return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0); }
+double mel(double hz) {
+    return 2595.0 * std::log10(1.0 + hz / 700.0);
+}
+double hz(double mel) {
+    return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0);
+}
 
 // Edge 0 is 0 Hz, edge kBands + 1 the highest frequency there is; band b lies from edge b to b + 2.
 double edge_hz(std::size_t edge) {
@@ -62,7 +66,9 @@ LogMel::LogMel() : fft_(kiss_fftr_alloc(static_cast<int>(kFft), 0, nullptr, null
     }
 }
 
-double LogMel::centre_hz(std::size_t band) { return edge_hz(band + 1); }
+double LogMel::centre_hz(std::size_t band) {
+    return edge_hz(band + 1);
+}
 
 // False when a band is not finite, which only numbers in a floating-point file can bring about.
 bool LogMel::frame(std::span<const float, kWindow> samples, std::span<float, kBands> out) {
@@ -87,8 +93,7 @@ bool LogMel::frame(std::span<const float, kWindow> samples, std::span<float, kBa
 
 Reading LogMel::transform(std::span<const float> samples, std::span<float> out) {
     const std::size_t room = out.size() / kBands;
-    const std::size_t found =
-        samples.size() < kWindow ? 0 : 1 + (samples.size() - kWindow) / kStep;
+    const std::size_t found = samples.size() < kWindow ? 0 : 1 + (samples.size() - kWindow) / kStep;
     Reading reading{.frames = std::min(found, room), .cut = found > room, .error = {}};
     for (std::size_t i = 0; i < reading.frames; ++i) {
         const bool finite = frame(samples.subspan(i * kStep).first<kWindow>(),

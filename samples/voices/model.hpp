@@ -24,7 +24,8 @@ class ModelImpl : public torch::nn::Module {
     explicit ModelImpl(const ModelOptions& options);
 
     /// `frames`  float[N, bands], recording after recording, N > 0.
-    /// `starts`  int64[B + 1], in frames: recording r is frames starts[r] to starts[r + 1], starts[0]
+    /// `starts`  int64[B + 1], in frames: recording r is frames starts[r] to starts[r + 1],
+    /// starts[0]
     ///           is 0 and starts[B] is N. Recordings of no frame are allowed.
     /// Returns float[B, classes], unnormalised.
     torch::Tensor forward(const torch::Tensor& frames, const torch::Tensor& starts);

@@ -32,8 +32,9 @@ std::shared_ptr<cxxopts::Value> value(T& target) {
 
 cxxopts::Options describe(Options& options) {
     cxxopts::Options described(
-        "voices", "Learns to tell five languages (four voices) apart from recordings that "
-                  "producer processes prepare.");
+        "voices",
+        "Learns to tell five languages (four voices) apart from recordings that "
+        "producer processes prepare.");
     auto add = described.add_options();
     add("producers", "Producer processes", value(options.producers), "N");
     add("epochs", "Times that every recording is seen", value(options.epochs), "N");

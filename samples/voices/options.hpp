@@ -36,8 +36,8 @@ class OptionError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Nothing when --help was asked for and has been printed. Throws OptionError that names the option,
-/// what was found and what was wanted.
+/// Nothing when --help was asked for and has been printed. Throws OptionError that names the
+/// option, what was found and what was wanted.
 std::optional<Options> parse_options(int argc, char** argv);
 
 }  // namespace voices

@@ -31,8 +31,8 @@ class Attributes {
         posix_spawnattr_setsigmask(&attributes_, &none);
         posix_spawnattr_setsigdefault(&attributes_, &all);
         posix_spawnattr_setpgroup(&attributes_, 0);
-        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                   POSIX_SPAWN_SETPGROUP);
+        posix_spawnattr_setflags(
+            &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     }
     ~Attributes() { posix_spawnattr_destroy(&attributes_); }
     Attributes(const Attributes&) = delete;
@@ -48,7 +48,9 @@ bool has_ended(int pidfd, int wait_ms) {
     return poll(&ready, 1, wait_ms) > 0;
 }
 
-bool in_order(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+bool in_order(int status) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 std::string describe(int status) {
     if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
@@ -68,7 +70,9 @@ Processes::Processes(std::vector<std::string> command, std::size_t count, Report
     }
 }
 
-Processes::~Processes() { end_within(std::chrono::milliseconds(0)); }
+Processes::~Processes() {
+    end_within(std::chrono::milliseconds(0));
+}
 
 void Processes::start() {
     std::vector<char*> arguments;
@@ -77,8 +81,8 @@ void Processes::start() {
     }
     arguments.push_back(nullptr);
     pid_t pid = -1;
-    const int error = posix_spawn(&pid, arguments[0], nullptr, Attributes().get(),
-                                  arguments.data(), environ);
+    const int error =
+        posix_spawn(&pid, arguments[0], nullptr, Attributes().get(), arguments.data(), environ);
     if (error != 0) {
         throw std::runtime_error("cannot start " + command_[0] + ": " +
                                  std::generic_category().message(error));
@@ -98,7 +102,8 @@ void Processes::start() {
 int Processes::reap(std::size_t place) {
     const std::lock_guard lock(mutex_);
     int status = 0;
-    while (waitpid(running_[place].pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(running_[place].pid, &status, 0) < 0 && errno == EINTR) {
+    }
     close(running_[place].pidfd);
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(place));
     return status;
@@ -110,8 +115,7 @@ void Processes::look_after() {
         if (!has_ended(process.pidfd, 0)) continue;
         const int status = reap(place);
         if (in_order(status)) continue;
-        const std::string what =
-            "producer " + std::to_string(process.pid) + " " + describe(status);
+        const std::string what = "producer " + std::to_string(process.pid) + " " + describe(status);
         if (replaced_ == kMaxReplacements) {
             throw std::runtime_error(what + ", after " + std::to_string(replaced_) +
                                      " had been replaced");

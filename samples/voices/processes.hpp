@@ -11,16 +11,16 @@
 
 namespace voices {
 
-/// Runs the same command `count` times, each in a process group of its own: a Ctrl-C in the terminal
-/// reaches the trainer, and the trainer's rings tell the producers. Owns the processes. One thread
-/// calls it, except for kill_all().
+/// Runs the same command `count` times, each in a process group of its own: a Ctrl-C in the
+/// terminal reaches the trainer, and the trainer's rings tell the producers. Owns the processes.
+/// One thread calls it, except for kill_all().
 class Processes {
   public:
     /// Called with one line when a process has died, from look_after().
     using Report = std::function<void(const std::string&)>;
 
-    /// Starts them. `command[0]` is the path of the program. Throws std::runtime_error that names it
-    /// when it cannot be started.
+    /// Starts them. `command[0]` is the path of the program. Throws std::runtime_error that names
+    /// it when it cannot be started.
     Processes(std::vector<std::string> command, std::size_t count, Report report);
     /// Kills whoever is left, and waits for them.
     ~Processes();

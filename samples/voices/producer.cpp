@@ -1,6 +1,6 @@
-// voices_producer: reads recordings, computes their log-mel frames, and writes them to the trainer's
-// rings, first the one for training, then the one with what is held out. The trainer starts it; it
-// may also be started by hand, at any time, beside those that run.
+// voices_producer: reads recordings, computes their log-mel frames, and writes them to the
+// trainer's rings, first the one for training, then the one with what is held out. The trainer
+// starts it; it may also be started by hand, at any time, beside those that run.
 #include <chrono>
 #include <cstdio>
 #include <cxxopts.hpp>

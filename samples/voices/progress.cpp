@@ -29,7 +29,9 @@ std::size_t columns() {
 
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(!quiet && is_terminal()) {}
 
-Progress::~Progress() { end(); }
+Progress::~Progress() {
+    end();
+}
 
 void Progress::line(const std::string& text) {
     if (quiet_) return;
@@ -78,8 +80,8 @@ void Progress::draw() {
     const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
     char numbers[96];
     std::snprintf(numbers, sizeof numbers, " %llu/%llu  loss %.3f  %.0f records/s",
-                  static_cast<unsigned long long>(done_),
-                  static_cast<unsigned long long>(records_), loss_, rate);
+                  static_cast<unsigned long long>(done_), static_cast<unsigned long long>(records_),
+                  loss_, rate);
     const std::string_view right = numbers;
     // What is left of the line, less the brackets, the spaces and the last column, in which some
     // terminals wrap already.

@@ -8,8 +8,8 @@
 
 namespace voices {
 
-/// Owns the last line of the terminal while an epoch runs. Thread-safe: say() may be called from the
-/// ring's own thread. A bar of our own, since Debian has no library for one.
+/// Owns the last line of the terminal while an epoch runs. Thread-safe: say() may be called from
+/// the ring's own thread. A bar of our own, since Debian has no library for one.
 class Progress {
   public:
     explicit Progress(bool quiet);

@@ -23,8 +23,8 @@ void add_folder(const fs::path& folder, std::size_t language, std::vector<Record
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
         if (entry.path().extension() != ".wav" || entry.is_symlink()) continue;
         if (!entry.is_regular_file()) continue;
-        all.push_back({entry.path(), entry.path().lexically_relative(folder).generic_string(),
-                       language});
+        all.push_back(
+            {entry.path(), entry.path().lexically_relative(folder).generic_string(), language});
     }
 }
 

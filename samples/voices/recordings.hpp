@@ -53,9 +53,9 @@ bool is_held_out(std::string_view prompt) noexcept;
 
 /// Lists the WAV files below each folder of `data` that is named after a language (`en`,
 /// `en_US_f_Allison`), sorted by path, byte by byte. Symbolic links are not followed: Debian may
-/// name one folder twice. `limit` > 0 keeps so many of them, whole prompts first, chosen by the hash
-/// of the prompt, so that a small trial still has every language. Throws std::runtime_error that
-/// names the languages without a recording and the packages that hold them.
+/// name one folder twice. `limit` > 0 keeps so many of them, whole prompts first, chosen by the
+/// hash of the prompt, so that a small trial still has every language. Throws std::runtime_error
+/// that names the languages without a recording and the packages that hold them.
 Recordings list_recordings(const std::filesystem::path& data, std::size_t limit = 0);
 
 }  // namespace voices

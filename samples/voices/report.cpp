@@ -85,14 +85,13 @@ std::string to_table(const Results& results) {
                            100 * results.accuracy(), results.held_out_recordings));
     row("", "five languages, four speakers (English and Spanish are one person's voice):");
     row("", "so partly it is the speaker that is recognised, and not the language");
-    row("records/s",
-        format("%.0f  (%llu records in %.1f s, %u epochs; %.1f s in all)",
-               results.records_per_s(), static_cast<Longs>(results.records),
-               results.train_seconds, results.epochs, results.seconds));
+    row("records/s", format("%.0f  (%llu records in %.1f s, %u epochs; %.1f s in all)",
+                            results.records_per_s(), static_cast<Longs>(results.records),
+                            results.train_seconds, results.epochs, results.seconds));
     row("padding never moved", format("%.1f %% of the slots", 100 * results.padding_share));
-    row("cut", format("%llu of %zu recordings were longer than a record",
-                      static_cast<Longs>(results.cut),
-                      results.train_recordings + results.held_out_recordings));
+    row("cut",
+        format("%llu of %zu recordings were longer than a record", static_cast<Longs>(results.cut),
+               results.train_recordings + results.held_out_recordings));
     row("lost", format("%llu records", static_cast<Longs>(results.lost)));
     for (const auto& [what, times] : results.losses) {
         row("", what + format(", %llu x", static_cast<Longs>(times)));

@@ -20,15 +20,15 @@ struct Results {
     std::size_t train_recordings = 0;
     std::size_t held_out_recordings = 0;
     // What came of it.
-    Confusion confusion{};  ///< of the recordings held out
-    std::uint64_t records = 0;       ///< trained on, over all epochs
-    double train_seconds = 0;        ///< from the first wait for a batch to the last step
-    double seconds = 0;              ///< from the start of the program to the end of evaluation
-    std::uint64_t cut = 0;           ///< recordings, of both kinds
-    std::uint64_t lost = 0;          ///< records, of both kinds and over all epochs
+    Confusion confusion{};      ///< of the recordings held out
+    std::uint64_t records = 0;  ///< trained on, over all epochs
+    double train_seconds = 0;   ///< from the first wait for a batch to the last step
+    double seconds = 0;         ///< from the start of the program to the end of evaluation
+    std::uint64_t cut = 0;      ///< recordings, of both kinds
+    std::uint64_t lost = 0;     ///< records, of both kinds and over all epochs
     std::map<std::string, std::uint64_t> losses;
-    std::size_t replaced = 0;        ///< producers
-    double padding_share = 0;        ///< of the bytes of all slots used; never moved
+    std::size_t replaced = 0;  ///< producers
+    double padding_share = 0;  ///< of the bytes of all slots used; never moved
     std::string verdict;
     std::uint64_t order_hash = 0;
 

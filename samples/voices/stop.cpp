@@ -38,7 +38,7 @@ Stop::Stop() {
     }
     caught.store(0);
     watcher_ = std::thread([this] { watch(); });
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;  // no library's read() is to fail because of us
     for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
@@ -57,9 +57,13 @@ Stop::~Stop() {
     close(wake_up[1]);
 }
 
-bool Stop::requested() noexcept { return caught.load() != 0; }
+bool Stop::requested() noexcept {
+    return caught.load() != 0;
+}
 
-int Stop::exit_status() noexcept { return 128 + caught.load(); }
+int Stop::exit_status() noexcept {
+    return 128 + caught.load();
+}
 
 void Stop::at_last(std::function<void()> action) {
     const std::lock_guard lock(mutex_);
@@ -68,7 +72,8 @@ void Stop::at_last(std::function<void()> action) {
 
 void Stop::watch() {
     char byte = 0;
-    while (read(wake_up[0], &byte, 1) < 0 && errno == EINTR) {}
+    while (read(wake_up[0], &byte, 1) < 0 && errno == EINTR) {
+    }
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kPatience, [this] { return over_; })) return;
     if (at_last_) at_last_();

@@ -1,5 +1,5 @@
-// Ctrl-C, SIGTERM and SIGHUP: a flag that the training loop looks at, and a last resort for the case
-// that it does not come to look.
+// Ctrl-C, SIGTERM and SIGHUP: a flag that the training loop looks at, and a last resort for the
+// case that it does not come to look.
 #pragma once
 
 #include <chrono>
@@ -27,9 +27,9 @@ class Stop {
     /// What a shell sees of a program that the signal ended: 128 and its number.
     static int exit_status() noexcept;
 
-    /// What to do when this object still lives kPatience after a signal, before the program is ended
-    /// on the spot. It runs on another thread, beside whatever holds up the main one. An empty
-    /// function takes it back.
+    /// What to do when this object still lives kPatience after a signal, before the program is
+    /// ended on the spot. It runs on another thread, beside whatever holds up the main one. An
+    /// empty function takes it back.
     void at_last(std::function<void()> action);
 
   private:

@@ -130,8 +130,8 @@ void add(voices::Results& results, const headrace::Stats& stats) {
 }
 
 voices::Results train_and_evaluate(const voices::Options& options,
-                                   const voices::Recordings& recordings,
-                                   voices::Progress& progress, voices::Stop& stop) {
+                                   const voices::Recordings& recordings, voices::Progress& progress,
+                                   voices::Stop& stop) {
     voices::Results results;
     results.epochs = options.epochs;
     results.producers = options.producers;

@@ -115,9 +115,9 @@ void Training::train(headrace::Loader& loader, Ledger& ledger, std::uint64_t epo
     for (std::uint64_t epoch = 0; epoch < options_.epochs; ++epoch) {
         const auto start = Clock::now();
         Sums sums;
-        progress_.begin("epoch " + std::to_string(epoch + 1) + "/" +
-                            std::to_string(options_.epochs),
-                        epoch_records);
+        progress_.begin(
+            "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(options_.epochs),
+            epoch_records);
         bool epoch_over = false;
         while (auto batch = next(loader, epoch_over)) {
             ledger.enter(*batch);
@@ -154,8 +154,7 @@ Confusion Training::evaluate(headrace::Loader& loader, Ledger& ledger) {
         ledger.enter(*batch);
         const Examples examples(std::move(*batch));
         if (examples.records() == 0) continue;
-        const torch::Tensor taken_for =
-            model_->forward(examples.frames, examples.starts).argmax(1);
+        const torch::Tensor taken_for = model_->forward(examples.frames, examples.starts).argmax(1);
         for (std::int64_t record = 0; record < examples.records(); ++record) {
             const auto was = examples.labels[record].item<std::int64_t>();
             const auto taken = taken_for[record].item<std::int64_t>();

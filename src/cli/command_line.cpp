@@ -246,7 +246,7 @@ std::optional<StatOptions> parse_stat(Arguments given) {
     const Arguments arguments(words);
     cxxopts::Options description("headrace stat", "A snapshot of a running ring.");
     description.add_options()  //
-        ("watch", "again every so many seconds (default 1), until the ring ends",
+        ("watch", "again every so many seconds, until the ring ends",
          cxxopts::value<std::string>()->implicit_value("1"), "SECONDS")                   //
         ("json", "as JSON")                                                               //
         ("prometheus", "in Prometheus' text format")                                      //

@@ -178,7 +178,8 @@ TEST_F(BatchTest, CarriesEveryDtypeBitByBit) {
                     static_cast<std::int64_t>(random() % (fields[field].capacity + 1)));
                 const std::size_t used =
                     static_cast<std::size_t>(lengths.back()) * bytes_of(fields[field].dtype);
-                wanted[field].emplace_back(bytes.begin(), bytes.begin() + used);
+                const std::span<std::byte> payload = bytes.first(used);
+                wanted[field].emplace_back(payload.begin(), payload.end());
             }
             record->publish_lengths(lengths);
         }

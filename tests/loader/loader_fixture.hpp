@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <functional>
@@ -44,7 +45,7 @@ class Writer {
         thread_.join();
     }
 
-    static void fill(ClaimedRecord& record) {
+    static void fill(ClaimedRecord&& record) {
         const std::vector<float> floats = floats_of(record.item());
         const std::vector<std::int32_t> ints = ints_of(record.item());
         std::copy(floats.begin(), floats.end(), record.field<float>(0).begin());
@@ -60,7 +61,7 @@ class Writer {
                 if (skipped_.contains(record->item())) {
                     record->skip("item " + std::to_string(record->item()) + " is bad");
                 } else {
-                    fill(*record);
+                    fill(std::move(*record));
                 }
             }
         } catch (const Error&) {
@@ -80,7 +81,7 @@ class LoaderFixture : public RingFixture {
         for (int i = 0; i < count; ++i) {
             auto record = producer.try_claim();
             ASSERT_TRUE(record) << name_of(record.outcome());
-            Writer::fill(*record);
+            Writer::fill(std::move(*record));
         }
     }
 

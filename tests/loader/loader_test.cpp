@@ -289,7 +289,7 @@ TEST_F(LoaderTest, LeavesTheRingIntactWhenItIsDestroyed) {
     write(producer, 3);
     ASSERT_TRUE(waits_for(ring, 4)) << "5, 6 and 7 are there";
     loader.reset();
-    Writer::fill(*missing);
+    Writer::fill(std::move(*missing));
     EXPECT_EQ(ring.stats().ready, 4u);
     Loader next(ring, {.batch = 2});
     for (const std::uint64_t first : {4u, 6u}) {

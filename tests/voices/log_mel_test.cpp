@@ -17,7 +17,9 @@ using voices::LogMel;
 using voices::Reading;
 using voices_test::TemporaryFolder;
 
-std::vector<float> room_for(std::size_t frames) { return std::vector<float>(frames * kBands); }
+std::vector<float> room_for(std::size_t frames) {
+    return std::vector<float>(frames * kBands);
+}
 
 std::size_t loudest_band(std::span<const float> frames, std::size_t frame) {
     const auto row = frames.subspan(frame * kBands, kBands);

@@ -9,7 +9,9 @@ namespace {
 using voices::Model;
 using voices::ModelOptions;
 
-torch::Tensor starts_of(const std::vector<std::int64_t>& starts) { return torch::tensor(starts); }
+torch::Tensor starts_of(const std::vector<std::int64_t>& starts) {
+    return torch::tensor(starts);
+}
 
 TEST(ModelTest, KnowsTheRecordingOfEachFrame) {
     const torch::Tensor recordings = voices::recording_of_frames(starts_of({0, 2, 2, 5}));
@@ -21,10 +23,10 @@ TEST(ModelTest, NeverSeesANeighbour) {
     const torch::Tensor frames = torch::arange(4, torch::kFloat).unsqueeze(1);
     const torch::Tensor seen =
         voices::with_context(frames, starts, voices::recording_of_frames(starts), 3);
-    const torch::Tensor wanted = torch::tensor({{0.f, 0.f, 0.f},   // a recording of one frame
-                                                {1.f, 1.f, 2.f},   // the first of three
-                                                {1.f, 2.f, 3.f},   //
-                                                {2.f, 3.f, 3.f}}); // the last
+    const torch::Tensor wanted = torch::tensor({{0.f, 0.f, 0.f},    // a recording of one frame
+                                                {1.f, 1.f, 2.f},    // the first of three
+                                                {1.f, 2.f, 3.f},    //
+                                                {2.f, 3.f, 3.f}});  // the last
     EXPECT_TRUE(seen.equal(wanted)) << seen;
 }
 

@@ -63,8 +63,9 @@ Program::Program(const fs::path& folder, const fs::path& data,
                  const std::vector<std::string>& options)
     : sockets_(folder / "sockets"), output_(folder / "output"), json_(folder / "results.json") {
     fs::remove(json_);
-    std::vector<std::string> command{HEADRACE_TEST_VOICES, "--directory", sockets_.string(),
-                                     "--data", data.string(), "--json", json_.string()};
+    std::vector<std::string> command{
+        HEADRACE_TEST_VOICES, "--directory", sockets_.string(), "--data",
+        data.string(),        "--json",      json_.string()};
     command.insert(command.end(), options.begin(), options.end());
     pid_ = start(command, output_);
 }
@@ -84,14 +85,20 @@ std::optional<int> Program::wait() {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void Program::signal(int number) { kill(pid_, number); }
-void Program::signal_group(int number) { kill(-pid_, number); }
+void Program::signal(int number) {
+    kill(pid_, number);
+}
+void Program::signal_group(int number) {
+    kill(-pid_, number);
+}
 
 bool Program::wait_for_output(const std::string& text) {
     return wait_until([&] { return output().find(text) != std::string::npos; });
 }
 
-std::string Program::output() const { return read_file(output_); }
+std::string Program::output() const {
+    return read_file(output_);
+}
 
 // By their command line, in which the folder of the sockets is one of a kind: a producer whose
 // trainer is gone has another parent.

@@ -31,8 +31,8 @@ TEST(StopTest, SaysWhichSignalCame) {
 }
 
 TEST(StopTest, LeavesTheSignalsAsTheyWere) {
-    struct sigaction before{};
-    struct sigaction after{};
+    struct sigaction before {};
+    struct sigaction after {};
     sigaction(SIGINT, nullptr, &before);
     { const Stop stop; }
     sigaction(SIGINT, nullptr, &after);

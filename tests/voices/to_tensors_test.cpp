@@ -21,7 +21,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kDeadline = 30s;
 
-// A ring of this process, written and read by the test itself: records of `a` f32[8] and `b` i32[4].
+// A ring of this process, written and read by the test itself: records of `a` f32[8] and `b`
+// i32[4].
 class ToTensorsTest : public testing::Test {
   protected:
     void make(std::uint64_t records, std::uint32_t batch, Layout layout = Layout::packed,
