@@ -30,7 +30,8 @@ class Device {
     static Device custom(std::shared_ptr<device::Backend> backend);
 
     const std::string& name() const noexcept { return name_; }
-    /// The backend that carries out batch plans; made on first use of this value.
+    /// The backend that carries out batch plans; for `custom` the one given, else a new one at
+    /// each call.
     std::shared_ptr<device::Backend> backend() const;
 
   private:

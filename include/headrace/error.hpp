@@ -33,7 +33,8 @@ class TimeoutError : public Error {
 };
 
 /// The data ended because producers died or left and nobody took their place within the linger
-/// time. What was published has been delivered before this is thrown.
+/// time. What was published below the first missing record has been delivered before this is
+/// thrown; a ring with a sampler can be resumed from there.
 class IncompleteError : public Error {
   public:
     using Error::Error;

@@ -14,8 +14,8 @@ struct Message {
 };
 
 /// Called from the ring's service thread, from the loader's threads, or from the thread that calls
-/// into the ring; never from two of them at once for one ring. It must not throw and must not call
-/// back into the ring.
+/// into the ring; never from two of them at once for one ring. It must not throw, must not call
+/// back into the ring, and must not wait for a thread that may be inside a call of it.
 using MessageHandler = std::function<void(const Message&)>;
 
 }  // namespace headrace

@@ -117,7 +117,8 @@ struct AttachOptions {
 };
 
 /// A producer. Movable; belongs to one thread at a time, which may hold several claimed records.
-/// The mapping does not survive fork(): a child attaches for itself.
+/// It does not survive fork(): in a child, where it may be destroyed but not used, it stands for
+/// nothing; the child attaches for itself.
 class Producer {
   public:
     /// Attaches to a ring of another process, and waits for it while it is not there yet. Throws

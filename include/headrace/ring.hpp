@@ -62,11 +62,13 @@ struct RingOptions {
     /// /run/headrace where that can be written, else /tmp/headrace-UID. Made with mode 0700.
     std::string directory = {};
 
-    /// A stream ring does not end before so many producers have attached.
+    /// A stream ring does not end before so many producers have attached and finished; when fewer
+    /// came and all are gone, it ends incomplete after the linger time.
     std::uint32_t producers = 1;
     /// How long a dead producer may go unreplaced before the data ends as incomplete.
     std::chrono::milliseconds linger{30'000};
-    /// An incomplete end is an ordinary end instead of an IncompleteError.
+    /// An incomplete end is an ordinary end instead of an IncompleteError, and indices that came
+    /// back to nobody become holes.
     bool allow_incomplete = false;
     StallPolicy stall = {};
     MessageHandler on_message = {};

@@ -78,18 +78,21 @@ void Progress::draw() {
     last_drawn_ = Clock::now();
     const double seconds = std::chrono::duration<double>(last_drawn_ - began_).count();
     const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
-    char numbers[96];
-    std::snprintf(numbers, sizeof numbers, " %llu/%llu  loss %.3f  %.0f records/s",
-                  static_cast<unsigned long long>(done_), static_cast<unsigned long long>(records_),
+    const std::string all = std::to_string(records_);
+    char numbers[96];  // of a fixed width, or the bar would jump
+    std::snprintf(numbers, sizeof numbers, " %*llu/%s  loss %.3f %5.0f records/s",
+                  static_cast<int>(all.size()), static_cast<unsigned long long>(done_), all.c_str(),
                   loss_, rate);
-    const std::string_view right = numbers;
     // What is left of the line, less the brackets, the spaces and the last column, in which some
     // terminals wrap already.
-    const std::size_t taken = title_.size() + right.size() + 4;
-    const std::size_t width = columns() > taken ? std::min<std::size_t>(columns() - taken, 40) : 0;
+    const std::size_t wide = columns();
+    const std::size_t taken = title_.size() + std::string_view(numbers).size() + 4;
+    const std::size_t width = wide > taken ? std::min<std::size_t>(wide - taken, 40) : 0;
     const std::size_t full = std::min<std::uint64_t>(width * done_ / records_, width);
-    const std::string bar = std::string(full, '#') + std::string(width - full, '-');
-    std::printf("\r\033[K%s [%s]%s", title_.c_str(), bar.c_str(), numbers);
+    std::string text =
+        title_ + " [" + std::string(full, '#') + std::string(width - full, '-') + "]";
+    text += numbers;
+    std::printf("\r\033[K%s", text.substr(0, wide - 1).c_str());
     std::fflush(stdout);
     drawn_ = true;
 }

@@ -1,5 +1,5 @@
 // The seam between the loader and the places where batches live. The loader knows this file only; a
-// device is one implementation of it: host (host.hpp), and in tests a simulated one.
+// device is one implementation of it: host (host.cpp), and in tests others.
 //
 // Streams and events are as CUDA defines them: what is enqueued on a stream happens in order and
 // later; an event recorded on a stream is complete when all that was enqueued before it is; a

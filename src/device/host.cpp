@@ -4,6 +4,7 @@
 #include <new>
 
 #include "device/backend.hpp"
+#include "headrace/error.hpp"
 
 namespace headrace::device {
 
@@ -14,7 +15,13 @@ constexpr std::align_val_t kAlignment{256};  // what cudaMalloc gives
 class HostBuffer final : public Buffer {
   public:
     explicit HostBuffer(std::size_t bytes)
-        : data_(static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, kAlignment))) {}
+        : data_(static_cast<std::byte*>(
+              ::operator new(bytes == 0 ? 1 : bytes, kAlignment, std::nothrow))) {
+        if (data_ == nullptr) {
+            throw SystemError("device host: no memory for a batch of " + std::to_string(bytes) +
+                              " bytes; use a smaller batch, depth or capacity");
+        }
+    }
     HostBuffer(const HostBuffer&) = delete;
     HostBuffer& operator=(const HostBuffer&) = delete;
     ~HostBuffer() override { ::operator delete(data_, kAlignment); }

@@ -17,6 +17,14 @@ void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
     counter.fetch_add(by, std::memory_order_relaxed);
 }
 
+LoaderOptions bounded(LoaderOptions options) {
+    options.first_timeout = ring::bounded(options.first_timeout);
+    options.stall_timeout = ring::bounded(options.stall_timeout);
+    options.flush_after = ring::bounded(options.flush_after);
+    options.lease_timeout = ring::bounded(options.lease_timeout);
+    return options;
+}
+
 // How long two spans of time lie over each other.
 std::uint64_t overlap(std::uint64_t from, std::uint64_t to, std::uint64_t other_from,
                       std::uint64_t other_to) {
@@ -29,7 +37,7 @@ std::uint64_t overlap(std::uint64_t from, std::uint64_t to, std::uint64_t other_
 
 LoaderCore::LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options)
     : ring_(std::move(ring)),
-      options_(std::move(options)),
+      options_(bounded(std::move(options))),
       form_(BatchForm::of(ring_->description().schema, ring_->description().slots, options_)),
       backend_(options_.device.backend()),
       consumer_(std::make_unique<ConsumerCore>(ring_, ConsumerOptions{})),
@@ -71,8 +79,7 @@ void LoaderCore::make_slots() {
     }
 }
 
-// ---- handing out
-// ---------------------------------------------------------------------------------
+// ---- handing out ----
 
 Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout, StreamRef stream) {
     const std::uint64_t from = ring::now_ns();
@@ -84,9 +91,14 @@ Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout, 
     if (!timeout) timeout = anything_yet_ ? options_.stall_timeout : options_.first_timeout;
     std::optional<Clock::time_point> deadline;
     if (timeout) deadline = ring::deadline_after(*timeout);
-    counters.trainer_waiting_since_ns.store(from, std::memory_order_relaxed);
-    const bool ready = wait_until_ready(lock, deadline);
-    counters.trainer_waiting_since_ns.store(0, std::memory_order_relaxed);
+    const bool ready = [&] {
+        struct Waiting {  // also when the wait ends by an exception
+            std::atomic<std::uint64_t>& since;
+            ~Waiting() { since.store(0, std::memory_order_relaxed); }
+        } waiting{counters.trainer_waiting_since_ns};
+        waiting.since.store(from, std::memory_order_relaxed);
+        return wait_until_ready(lock, deadline);
+    }();
     if (!ready) {
         const std::uint64_t to = ring::now_ns();
         raise(counters.trainer_waited_ns, to - from);
@@ -119,7 +131,8 @@ bool LoaderCore::wait_until_ready(std::unique_lock<std::mutex>& lock,
             break;
         }
         const std::uint64_t moves = lease_moves_;
-        if (ready_changed_.wait_for(lock, options_.lease_timeout, is_ready)) break;
+        const auto patience = ring::deadline_after(options_.lease_timeout);
+        if (ready_changed_.wait_until(lock, patience, is_ready)) break;
         if (leased_ == options_.depth && lease_moves_ == moves) {
             throw UsageError("loader: all " + std::to_string(options_.depth) +
                              " batches are held by the caller, none can be filled; give one back, "
@@ -197,15 +210,15 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
                 }
             }
         } catch (...) {
-            error_ = std::current_exception();
-            ready_.push_front({What::error});
+            keep_error(std::current_exception());
         }
         const std::uint64_t place = slot.delivery - first_delivery_;
         deliveries_[place].returned = true;
         move_state_on();
         --leased_;
         ++lease_moves_;
-        free_.push_back(&slot);
+        slot.returned_early = slot.copying;
+        if (!slot.copying) free_.push_back(&slot);
     }
     free_changed_.notify_one();
 }
@@ -219,8 +232,7 @@ void LoaderCore::move_state_on() noexcept {
     }
 }
 
-// ---- what it tells
-// -------------------------------------------------------------------------------
+// ---- what it tells ----
 
 State LoaderCore::state() const {
     const RingOptions& options = ring_->options();
@@ -258,8 +270,7 @@ void LoaderCore::throw_timeout() const {
 
 }  // namespace detail
 
-// ---- Loader
-// --------------------------------------------------------------------------------------
+// ---- Loader ----
 
 Loader::Loader(Ring& ring, LoaderOptions options)
     : core_(std::make_shared<detail::LoaderCore>(ring.shared_core(), std::move(options))) {
@@ -274,7 +285,12 @@ Loader& Loader::operator=(Loader&& other) noexcept {
 }
 
 Loader::~Loader() {
-    if (core_) core_->stop();
+    if (!core_) return;
+    if (!core_->is_this_process()) {  // a forked child has no threads to end; see ~Ring
+        new std::shared_ptr<detail::LoaderCore>(std::move(core_));
+        return;
+    }
+    core_->stop();
 }
 
 Result<Batch> Loader::next(StreamRef stream) {
@@ -317,8 +333,7 @@ Stats Loader::stats() const {
     return core_->stats();
 }
 
-// ---- Epoch
-// ---------------------------------------------------------------------------------------
+// ---- Epoch ----
 
 Epoch::Iterator::Iterator(std::shared_ptr<detail::LoaderCore> core, StreamRef stream)
     : core_(std::move(core)), stream_(stream) {

@@ -1,9 +1,8 @@
 // A loader's inside: two threads, the device batches between them and the trainer, and the clocks.
 //
 //   planner    waits for the ring, plans a batch, has the device copy it, announces it
-//   completer  waits for copies in order and gives their slots back; idle on devices whose copies
-//   are
-//              complete at once
+//   completer  waits for copies in order and gives their slots back; idle on devices whose
+//              copies are complete at once
 //   trainer    any threads: next(), give_back()
 #pragma once
 
@@ -48,6 +47,9 @@ struct BatchSlot {
     std::uint64_t payload_bytes = 0, padding_bytes = 0, link_bytes = 0;
     std::uint64_t awaited_ns = 0, arrived_ns = 0, announced_ns = 0;  // for the verdict
     std::uint64_t delivery = 0;  // its number among all deliveries
+    // The device still reads the plan; a lease given back meanwhile does not make the batch free
+    // yet.
+    bool copying = false, returned_early = false;
 };
 
 class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
@@ -57,6 +59,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     void start();
     // Ends the threads; batches in the trainer's hands stay. Idempotent.
     void stop() noexcept;
+    bool is_this_process() const noexcept { return ring_->is_this_process(); }
 
     Result<Batch> next(std::optional<std::chrono::nanoseconds> timeout, StreamRef stream);
     void require_no_streams() const;
@@ -105,6 +108,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     Result<Batch> hand_out(Ready ready, std::uint64_t waited_from_ns);
     void move_state_on() noexcept;
     void note_end() noexcept;
+    void keep_error(std::exception_ptr error) noexcept;  // the first one counts; under the lock
     void account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot);
 
     std::shared_ptr<RingCore> ring_;
@@ -131,6 +135,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     std::uint64_t lease_moves_ = 0;  // batches ever handed out or given back
     std::exception_ptr error_;
     bool stopping_ = false;
+    bool no_more_copies_ = false;
     bool ended_ = false;
     bool anything_yet_ = false;
 

@@ -16,6 +16,7 @@ void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
 }  // namespace
 
 void LoaderCore::start() {
+    ring_->protocol().trainer().loader_ended_ns.store(0);  // of a loader before this one
     completer_ = ring::quiet_thread("headrace-copy", [this] { complete_copies(); });
     planner_ = ring::quiet_thread("headrace-plan", [this] { plan_batches(); });
 }
@@ -28,10 +29,14 @@ void LoaderCore::stop() noexcept {
     }
     consumer_->interrupt();
     free_changed_.notify_all();
-    copying_changed_.notify_all();
     ready_changed_.notify_all();
     if (planner_.joinable()) planner_.join();
-    // The planner is gone, so no copy is added: the completer empties its queue and goes.
+    {
+        // The planner is gone, so no copy is added: the completer empties its queue and goes.
+        const std::lock_guard lock(mutex_);
+        no_more_copies_ = true;
+    }
+    copying_changed_.notify_all();
     if (completer_.joinable()) completer_.join();
     note_end();
     ring::TrainerCounters& counters = ring_->protocol().trainer();
@@ -64,13 +69,20 @@ void LoaderCore::fail(std::exception_ptr error) noexcept {
         reason = what.what();
     } catch (...) {
     }
-    ring_->end(Phase::aborted, reason);
     {
+        // Before the ring ends: that makes other waits throw, and the first error is the one to
+        // tell.
         const std::lock_guard lock(mutex_);
-        error_ = std::move(error);
-        ready_.push_back({What::error});
+        keep_error(std::move(error));
     }
+    ring_->end(Phase::aborted, reason);
     ready_changed_.notify_all();
+}
+
+void LoaderCore::keep_error(std::exception_ptr error) noexcept {
+    if (error_) return;
+    error_ = std::move(error);
+    ready_.push_back({What::error});
 }
 
 // False when there is nothing more to plan.
@@ -86,29 +98,33 @@ bool LoaderCore::plan_one() {
     BatchSlot* const slot = wait_for_slot();
     if (slot == nullptr) return false;
 
+    const bool is_stream = !ring_->description().sampler;
     ring::TrainerCounters& counters = ring_->protocol().trainer();
-    IndexRange range = consumer_->next_range(form_.batch);
+    IndexRange range = consumer_->next_range(form_.batch, true);
     slot->awaited_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
-    const Arrival arrival = consumer_->wait(
-        range, {.flush_after = options_.flush_after, .lease_timeout = options_.lease_timeout});
+    // No time-out for leases: those on slots are copies on their way, not the trainer's.
+    const Arrival arrival =
+        consumer_->wait(range, {.flush_after = is_stream ? options_.flush_after : std::nullopt});
     slot->arrived_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
 
     const bool arrived = arrival == Arrival::ready || arrival == Arrival::flushed;
-    if (arrived) fill(*slot, range);
-    if (!arrived || is_unwanted(range, arrival)) {
-        consumer_->release(slot->taken.indices);
-        if (arrived) raise(counters.discarded, slot->taken.indices.size());
-        {
-            const std::lock_guard lock(mutex_);
-            free_.push_back(slot);
+    if (arrived) {
+        fill(*slot, range);
+        if (!is_unwanted(range, arrival)) {
+            hand_to_device(*slot);
+            return true;
         }
-        if (arrival == Arrival::end) announce(What::end, nullptr, consumer_->position());
-        return arrived;
+        consumer_->release(slot->taken.indices);
+        raise(counters.discarded, slot->taken.indices.size());
     }
-    hand_to_device(*slot);
-    return true;
+    {
+        const std::lock_guard lock(mutex_);
+        free_.push_back(slot);
+    }
+    if (arrival == Arrival::end) announce(What::end, nullptr, consumer_->position());
+    return arrived;
 }
 
 // With drop_last: the last batch of an epoch, or of a stream, when it stands for fewer indices than
@@ -172,6 +188,8 @@ void LoaderCore::hand_to_device(BatchSlot& slot) {
     {
         const std::lock_guard lock(mutex_);
         at_once = copying_.empty() && backend_->is_complete(*slot.copied);
+        slot.copying = !at_once;
+        slot.returned_early = false;
         if (!at_once) copying_.push_back({&slot, slot.taken.indices});
     }
     if (at_once) {
@@ -194,19 +212,26 @@ void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
 void LoaderCore::complete_copies() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        copying_changed_.wait(lock, [this] { return stopping_ || !copying_.empty(); });
+        copying_changed_.wait(lock, [this] { return no_more_copies_ || !copying_.empty(); });
         if (copying_.empty()) return;
-        // It stays in the queue until its slots are free, so that the planner keeps the order.
-        device::Event& copied = *copying_.front().slot->copied;
+        // It stays in the queue until its slots are free, so that the planner keeps the order; what
+        // is added behind it does not move it.
+        Copying& first = copying_.front();
         lock.unlock();
         try {
-            backend_->synchronize(copied);
-            consumer_->release(copying_.front().indices);
+            backend_->synchronize(*first.slot->copied);
+            consumer_->release(first.indices);
         } catch (...) {
             fail(std::current_exception());
         }
         lock.lock();
+        BatchSlot& slot = *first.slot;
         copying_.pop_front();
+        slot.copying = false;
+        if (slot.returned_early) {
+            free_.push_back(&slot);
+            free_changed_.notify_one();
+        }
     }
 }
 

@@ -42,6 +42,12 @@ std::string Stats::verdict() const {
                " of the time: the loader keeps up, and the producers were idle for " +
                percent(idle_share(*this)) + " of theirs";
     }
+    const double for_neither = waited - for_producers - for_copies;
+    if (for_neither > for_producers && for_neither > for_copies) {
+        return "the trainer waited " + percent(for_neither) +
+               " of the time while it held its batches: give them back sooner, or make depth "
+               "larger";
+    }
     if (for_producers >= for_copies) {
         return "the trainer waited " + percent(for_producers) +
                " of the time for producers: add producers, or make them faster";

@@ -45,8 +45,9 @@ ring::UniqueFd connect_when_there(const std::string& name, const std::string& di
         int error = 0;
         ring::UniqueFd connection = ring::connect_to(path, error);
         if (connection) return connection;
-        // Not there yet, or left behind by a trainer that died; anything else will not mend itself.
-        if (error != ENOENT && error != ECONNREFUSED) {
+        // Not there yet, left behind by a trainer that died, or a trainer too busy to answer;
+        // anything else will not mend itself.
+        if (error != ENOENT && error != ECONNREFUSED && error != EAGAIN) {
             throw SystemError("ring \"" + name + "\": connecting to " + path + ": " +
                               std::strerror(error));
         }
@@ -105,6 +106,22 @@ ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
     return hello;
 }
 
+// Checks all that came with the welcome before any of it is used.
+void accept(Attachment& attachment, const ring::Welcome& welcome, std::vector<ring::UniqueFd> fds,
+            const std::string& name, bool as_observer) {
+    if (fds.size() != 2 || welcome.owner >= ring::kOwners || !ring::is_pidfd(fds[1].get()) ||
+        (!as_observer && welcome.owner == ring::kTrainer)) {
+        throw SystemError("ring \"" + name + "\": the answer lacks the memory or the identity");
+    }
+    ring::check_memory(fds[0].get(), welcome.memory_bytes, name);
+    attachment.mapping = ring::Mapping(
+        fds[0].get(), welcome.memory_bytes,
+        as_observer ? ring::Mapping::Access::read_only : ring::Mapping::Access::read_write);
+    attachment.description = ring::read_header(attachment.mapping.bytes(), name);
+    attachment.trainer_pidfd = std::move(fds[1]);
+    attachment.owner = {welcome.owner, welcome.incarnation};
+}
+
 }  // namespace
 
 Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer) {
@@ -112,7 +129,8 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
     const std::string name(ring_name);
     const std::string directory = ring::rendezvous_directory(options.directory);
     Attachment attachment;
-    attachment.socket = connect_when_there(name, directory, options.timeout);
+    const std::chrono::milliseconds timeout = ring::bounded(options.timeout);
+    attachment.socket = connect_when_there(name, directory, timeout);
 
     const ring::Hello hello = make_hello(options, as_observer);
     ring::UniqueFd self;
@@ -125,21 +143,18 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
         throw SystemError("ring \"" + name + "\": the trainer went while attaching");
     }
     // The ring is there, so its answer is a matter of milliseconds, whatever was left of the time.
-    const auto patience = std::max(options.timeout, std::chrono::milliseconds(5000));
+    const auto patience = std::max(timeout, std::chrono::milliseconds(5000));
     std::vector<ring::UniqueFd> fds;
     const ring::Welcome welcome =
         await_welcome(attachment.socket.get(), name, ring::deadline_after(patience), fds);
-    if (fds.size() != 2 || welcome.owner >= ring::kOwners || !ring::is_pidfd(fds[1].get()) ||
-        (!as_observer && welcome.owner == ring::kTrainer)) {
-        throw SystemError("ring \"" + name + "\": the answer lacks the memory or the identity");
+    try {
+        accept(attachment, welcome, std::move(fds), name, as_observer);
+    } catch (...) {
+        // Admitted, but it will never come: or its silence would be taken for a death one day.
+        const ring::Farewell farewell{ring::kWireMagic, ring::Farewell::never_came};
+        ring::send_message(attachment.socket.get(), std::as_bytes(std::span(&farewell, 1)));
+        throw;
     }
-    ring::check_memory(fds[0].get(), welcome.memory_bytes, name);
-    attachment.mapping = ring::Mapping(
-        fds[0].get(), welcome.memory_bytes,
-        as_observer ? ring::Mapping::Access::read_only : ring::Mapping::Access::read_write);
-    attachment.description = ring::read_header(attachment.mapping.bytes(), name);
-    attachment.trainer_pidfd = std::move(fds[1]);
-    attachment.owner = {welcome.owner, welcome.incarnation};
     return attachment;
 }
 

@@ -17,8 +17,7 @@ std::string_view name_of(HoleKind kind) noexcept {
     return "?";
 }
 
-// ---- RecordLease
-// ---------------------------------------------------------------------------------
+// ---- RecordLease ----
 
 RecordLease::RecordLease(RecordLease&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
@@ -75,8 +74,7 @@ void RecordLease::refuse(std::size_t field, std::size_t record) const {
                      std::to_string(size()) + " records");
 }
 
-// ---- Consumer
-// ------------------------------------------------------------------------------------
+// ---- Consumer ----
 
 Consumer::Consumer(std::unique_ptr<detail::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;

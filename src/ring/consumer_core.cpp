@@ -26,6 +26,9 @@ void Taken::clear() {
 
 ConsumerCore::ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions& options)
     : ring_(std::move(ring)), protocol_(ring_->protocol()), options_(options) {
+    options_.first_timeout = ring::bounded(options_.first_timeout);
+    options_.stall_timeout = ring::bounded(options_.stall_timeout);
+    options_.lease_timeout = ring::bounded(options_.lease_timeout);
     ring_->take_consumer_side();
     position_ = ring_->consumer_position;
 }
@@ -57,19 +60,16 @@ bool ConsumerCore::pass_epoch_end() noexcept {
     return std::exchange(epoch_end_due_, false);
 }
 
-IndexRange ConsumerCore::next_range(std::uint64_t records) const noexcept {
+IndexRange ConsumerCore::next_range(std::uint64_t records, bool on_grid) const noexcept {
     std::uint64_t size = std::min<std::uint64_t>(records, protocol_.slots());
     const auto& sampler = ring_->description().sampler;
     if (!sampler) return {position_, position_ + size};
-    // Ranges lie on a grid that starts with each epoch, so a run resumed in the middle of one meets
-    // the same ranges again after its first.
     const std::uint64_t in_epoch = sampler->position_of(position_);
-    size -= in_epoch % size;
+    if (on_grid) size -= in_epoch % size;
     return {position_, position_ + std::min(size, sampler->shard_records() - in_epoch)};
 }
 
-// ---- waiting
-// -------------------------------------------------------------------------------------
+// ---- waiting ----
 
 Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
     std::uint64_t settled = range.first;  // everything below it is
@@ -81,6 +81,7 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
         if (settled == range.last) return Arrival::ready;
         if (interrupted_.load()) return Arrival::interrupted;
         if (const Arrival look = look_at_phase(range, settled); look != Arrival::ready) return look;
+        if (settled == range.last) return Arrival::ready;
 
         std::chrono::nanoseconds sleep = ring::kAlarm;
         if (limits.flush_after && settled > range.first) {
@@ -99,10 +100,10 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
                 return Arrival::timed_out;
             }
             sleep = std::min(sleep, ring::time_left(*limits.deadline));
-        } else {
+        } else if (limits.lease_timeout) {
             watch_leases(settled, limits, blocked_since);
             if (blocked_since)
-                sleep = std::min<std::chrono::nanoseconds>(sleep, limits.lease_timeout);
+                sleep = std::min<std::chrono::nanoseconds>(sleep, *limits.lease_timeout);
         }
         // The last index of the range that is missing: by the time it comes, the others most likely
         // have, and the wake-ups of a range are as few as its stragglers. With a flush time every
@@ -120,7 +121,7 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
 }
 
 // Arrival::ready: go on waiting.
-Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t settled) {
+Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     const Phase phase = protocol_.phase();
     if (phase == Phase::open) return Arrival::ready;
     const std::string name = "ring \"" + ring_->description().name + "\": ";
@@ -154,7 +155,7 @@ void ConsumerCore::watch_leases(std::uint64_t index, const WaitLimits& limits,
     }
     const ring::Clock::time_point now = ring::Clock::now();
     if (!blocked_since) blocked_since = now;
-    if (now - *blocked_since < limits.lease_timeout) return;
+    if (now - *blocked_since < *limits.lease_timeout) return;
     throw UsageError("ring \"" + ring_->description().name + "\": waits for record " +
                      std::to_string(index) + ", whose slot is held by a lease on record " +
                      std::to_string(index - protocol_.slots()) +
@@ -166,8 +167,7 @@ void ConsumerCore::interrupt() noexcept {
     protocol_.ring_consumer();
 }
 
-// ---- taking
-// --------------------------------------------------------------------------------------
+// ---- taking ----
 
 void ConsumerCore::take(const IndexRange& range, Taken& taken) {
     taken.clear();
@@ -254,7 +254,7 @@ Result<RecordLease> ConsumerCore::take_lease(std::size_t records,
     if (!timeout) timeout = patience();
     WaitLimits limits{.lease_timeout = options_.lease_timeout};
     if (timeout) limits.deadline = ring::deadline_after(*timeout);
-    IndexRange range = next_range(records);
+    IndexRange range = next_range(records, false);
     switch (wait(range, limits)) {
         case Arrival::timed_out: return Outcome::timed_out;
         case Arrival::interrupted:

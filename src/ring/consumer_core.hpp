@@ -36,7 +36,8 @@ enum class Arrival {
 struct WaitLimits {
     std::optional<ring::Clock::time_point> deadline = {};
     std::optional<std::chrono::nanoseconds> flush_after = {};
-    std::chrono::milliseconds lease_timeout{10'000};
+    // Without it, slots that are leased are waited for like all others.
+    std::optional<std::chrono::milliseconds> lease_timeout = {};
 };
 
 // What take() got out of a range.
@@ -58,8 +59,10 @@ class ConsumerCore {
                                    std::optional<std::chrono::nanoseconds> timeout);
 
     // The pieces that they, and the loader's thread, are made of.
-    // What comes next: at most `records`, not over the end of an epoch, on the batch grid of it.
-    IndexRange next_range(std::uint64_t records) const noexcept;
+    // What comes next: at most `records`, and not over the end of an epoch. On the grid, ranges end
+    // at multiples of `records` within the epoch, so that a run resumed anywhere meets the same
+    // ones.
+    IndexRange next_range(std::uint64_t records, bool on_grid) const noexcept;
     // True once after an epoch's last index was passed.
     bool pass_epoch_end() noexcept;
     bool is_at_end() const noexcept;
@@ -85,7 +88,7 @@ class ConsumerCore {
 
   private:
     std::optional<std::chrono::nanoseconds> patience() const noexcept;
-    Arrival look_at_phase(IndexRange& range, std::uint64_t settled);
+    Arrival look_at_phase(IndexRange& range, std::uint64_t& settled);
     void watch_leases(std::uint64_t index, const WaitLimits& limits,
                       std::optional<ring::Clock::time_point>& blocked_since) const;
     bool take_one(std::uint64_t index, Taken& taken, std::uint32_t* lengths);

@@ -3,15 +3,28 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace headrace::ring {
 
 using Clock = std::chrono::steady_clock;
 
-// Ten years stand for every longer time-out: the sum with now must not overflow.
+// Ten years stand for every longer time-out: neither nanoseconds nor the sum with now may overflow.
+// Options in milliseconds go through bounded() where they are taken in, before they become anything
+// finer.
+inline constexpr std::chrono::hours kLongest{24 * 3650};
+
+inline std::chrono::milliseconds bounded(std::chrono::milliseconds timeout) {
+    return std::min<std::chrono::milliseconds>(timeout, kLongest);
+}
+inline std::optional<std::chrono::milliseconds> bounded(
+    std::optional<std::chrono::milliseconds> timeout) {
+    if (timeout) timeout = bounded(*timeout);
+    return timeout;
+}
+
 inline Clock::time_point deadline_after(std::chrono::nanoseconds timeout) {
-    constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 3650);
-    return Clock::now() + std::min(timeout, kLongest);
+    return Clock::now() + std::min<std::chrono::nanoseconds>(timeout, kLongest);
 }
 
 // What is left until `deadline`, never below zero.

@@ -1,5 +1,6 @@
 // The part of the service that lets producers in and sees them off.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,8 +27,7 @@ void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
 
 }  // namespace
 
-// ---- attaching
-// -----------------------------------------------------------------------------------
+// ---- attaching ----
 
 void Service::accept_one() {
     UniqueFd socket(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -103,7 +103,7 @@ void Service::refuse(int socket, const std::string& why) {
     send_message(socket, std::as_bytes(std::span(&answer, 1)));
 }
 
-void Service::welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd> fds) {
+void Service::welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueFd> fds) {
     Welcome answer{};
     answer.magic = kWireMagic;
     answer.version = kWireVersion;
@@ -133,13 +133,15 @@ void Service::welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd>
     } catch (...) {
         // Not one whose death we would not notice. It was promised nothing yet.
         socket = std::move(member.socket);
-        bury(owner, ProducerState::finished);
+        withdraw(owner);
         refuse(socket.get(), "the trainer is out of resources");
         return;
     }
     const int handed[] = {memory_, self.get()};
-    // A peer that is gone already shows on its pidfd.
-    send_message(member.socket.get(), std::as_bytes(std::span(&answer, 1)), handed);
+    // A peer that gave up waiting was told nothing: it is as if it had not come.
+    if (!send_message(member.socket.get(), std::as_bytes(std::span(&answer, 1)), handed)) {
+        withdraw(owner);
+    }
 }
 
 Service::Member& Service::admit(std::int64_t pid, const std::string& identity) {
@@ -169,7 +171,8 @@ Service::Member& Service::admit(std::int64_t pid, const std::string& identity) {
     cell.state.store(static_cast<std::uint32_t>(ProducerState::attached));
     ++ever_;
     // One of those that were expected anyway takes nobody's place.
-    if (vacancies_ > 0 && ever_ > options_.producers) --vacancies_;
+    member.took_vacancy = vacancies_ > 0 && ever_ > options_.producers;
+    if (member.took_vacancy) --vacancies_;
     return members_[last_id_] = std::move(member);
 }
 
@@ -190,8 +193,7 @@ void Service::discharge(Owner owner, bool left) {
     kick();  // or there is a linger time to wait for
 }
 
-// ---- leaving
-// -------------------------------------------------------------------------------------
+// ---- leaving ----
 
 void Service::hear_member(Owner owner) {
     const auto found = members_.find(owner.id);
@@ -203,17 +205,19 @@ void Service::hear_member(Owner owner) {
         receive_message(member.socket.get(), std::as_writable_bytes(std::span(&farewell, 1)), fds);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (received > 0 && farewell.magic == kWireMagic) {
+        if (farewell.kind == Farewell::never_came) return withdraw(owner);
         bury(owner,
              farewell.kind == Farewell::left ? ProducerState::left : ProducerState::finished);
         return;
     }
-    if (is_dead(member.pidfd.get())) {
+    // A process that ends closes its sockets a moment before its pidfd tells.
+    pollfd death{.fd = member.pidfd.get(), .events = POLLIN, .revents = 0};
+    if (poll(&death, 1, 100) == 1) {
         bury(owner, ProducerState::died);
         return;
     }
     // Its socket is closed and it lives: it called execve, or closed what is not its own. It may
     // still write as far as we can prove, so what it holds stays held until it dies.
-    member.contact_lost = true;
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
     member.socket.reset();
     protocol_.producer(owner.id).state.store(
@@ -223,15 +227,29 @@ void Service::hear_member(Owner owner) {
                                          "holds is handed on when it dies");
 }
 
+// Closing is not enough: the producer may hold the same open file as the pidfd that it sent, and
+// epoll would go on telling of it.
+void Service::forget_descriptors(const Member& member) {
+    if (member.pidfd) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.pidfd.get(), nullptr);
+    if (member.socket) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
+}
+
+void Service::withdraw(Owner owner) {
+    const auto found = members_.find(owner.id);
+    if (found == members_.end() || found->second.owner.incarnation != owner.incarnation) return;
+    forget_descriptors(found->second);
+    --ever_;
+    if (found->second.took_vacancy) ++vacancies_;
+    protocol_.producer(owner.id).state.store(0);  // nobody's
+    members_.erase(found);
+}
+
 void Service::bury(Owner owner, ProducerState how) {
     const auto found = members_.find(owner.id);
     if (found == members_.end() || found->second.owner.incarnation != owner.incarnation) return;
     const Member member = std::move(found->second);
     members_.erase(found);
-    // Closing is not enough: the producer may hold the same open file as the pidfd that it sent,
-    // and epoll would go on telling of it.
-    if (member.pidfd) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.pidfd.get(), nullptr);
-    if (member.socket) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
+    forget_descriptors(member);
     const bool died = how == ProducerState::died;
     const std::string who =
         "producer " + std::to_string(owner.id) + " (pid " + std::to_string(member.pid) + ")";

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -30,6 +32,21 @@ std::string in_mib(std::uint64_t bytes) {
     throw SystemError("ring \"" + ring + "\": " + what + ": " + std::strerror(error));
 }
 
+// In steps, for a signal makes the kernel undo the whole of one: with a profiler's timer running, a
+// step must take less than its period or it would never end. Returns the error.
+int allocate(int fd, std::uint64_t bytes) {
+    constexpr std::uint64_t kStep = kHugePage;
+    for (std::uint64_t at = 0; at < bytes; at += kStep) {
+        const std::uint64_t size = std::min(kStep, bytes - at);
+        int error = 0;
+        do {  // its error is its return value, not errno
+            error = posix_fallocate(fd, static_cast<off_t>(at), static_cast<off_t>(size));
+        } while (error == EINTR);
+        if (error != 0) return error;
+    }
+    return 0;
+}
+
 }  // namespace
 
 UniqueFd make_memory(const std::string& ring_name, std::uint64_t bytes) {
@@ -41,11 +58,7 @@ UniqueFd make_memory(const std::string& ring_name, std::uint64_t bytes) {
     }
     UniqueFd fd(memfd_create(("headrace:" + ring_name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) fail(ring_name, "memfd_create", errno);
-    // Its error is its return value, not errno. A signal undoes it and asks for another try.
-    int error = 0;
-    do {
-        error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
-    } while (error == EINTR);
+    const int error = allocate(fd.get(), bytes);
     if (error != 0) fail(ring_name, "allocating " + in_mib(bytes) + " of shared memory", error);
     if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) fail(ring_name, "sealing the memory", errno);
     return fd;
@@ -65,7 +78,7 @@ void check_memory(int fd, std::uint64_t bytes, const std::string& ring_name) {
     }
 }
 
-Mapping::Mapping(int fd, std::uint64_t bytes, Access access) {
+Mapping::Mapping(int fd, std::uint64_t bytes, Access access) : process_(getpid()) {
     // Reserve enough to find an aligned place, map there, give the rest back.
     const std::size_t reserved = bytes + kHugePage;
     void* const place = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -94,15 +107,17 @@ Mapping::Mapping(int fd, std::uint64_t bytes, Access access) {
     }
 }
 
-Mapping::Mapping(Mapping&& other) noexcept : memory_(std::exchange(other.memory_, {})) {}
+Mapping::Mapping(Mapping&& other) noexcept
+    : memory_(std::exchange(other.memory_, {})), process_(other.process_) {}
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
     std::swap(memory_, other.memory_);
+    std::swap(process_, other.process_);
     return *this;
 }
 
 Mapping::~Mapping() {
-    if (!memory_.empty()) munmap(memory_.data(), memory_.size());
+    if (!memory_.empty() && process_ == getpid()) munmap(memory_.data(), memory_.size());
 }
 
 bool Mapping::collapse_into_huge_pages() const noexcept {

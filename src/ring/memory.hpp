@@ -38,6 +38,7 @@ class Mapping {
 
   private:
     std::span<std::byte> memory_;
+    int process_ = 0;  // who mapped it; in a forked child there is nothing to unmap
 };
 
 }  // namespace headrace::ring

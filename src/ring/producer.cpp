@@ -1,5 +1,7 @@
 #include "headrace/producer.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -31,7 +33,8 @@ ProducerCore::ProducerCore(Attachment attachment)
       protocol_(mapping_.bytes(), description_),
       me_(attachment.owner),
       cell_(&protocol_.producer(me_.id)),
-      fields_(protocol_.rows().fields) {}
+      fields_(protocol_.rows().fields),
+      process_(getpid()) {}
 
 ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& identity)
     : ring_(std::move(ring)),
@@ -39,7 +42,8 @@ ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& id
       protocol_(ring_->protocol()),
       me_(ring_->enlist(identity)),
       cell_(&protocol_.producer(me_.id)),
-      fields_(protocol_.rows().fields) {}
+      fields_(protocol_.rows().fields),
+      process_(getpid()) {}
 
 Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
     switch (claim.state) {
@@ -56,7 +60,9 @@ Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
 
 Result<ClaimedRecord> ProducerCore::try_claim() {
     if (finished_) return Outcome::end;
-    return made_of(protocol_.try_claim(me_, memory_));
+    const ring::Claim claim = protocol_.try_claim(me_, memory_);
+    if (claim.state == ring::ClaimState::nothing_yet) look_at_trainer();
+    return made_of(claim);
 }
 
 Result<ClaimedRecord> ProducerCore::claim(std::optional<Clock::time_point> deadline) {
@@ -70,40 +76,67 @@ Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_poi
     ring::Claim claim{ring::ClaimState::nothing_yet};
     const std::uint64_t began = ring::now_ns();
     cell_->waiting_since_ns.store(began, std::memory_order_relaxed);
+    struct Account {  // also when the wait ends by an exception
+        ring::ProducerCell& cell;
+        std::uint64_t began;
+        ~Account() {
+            raise(cell.waited_ns, ring::now_ns() - began);
+            cell.waiting_since_ns.store(0, std::memory_order_relaxed);
+        }
+    } account{*cell_, began};
     bool alarmed = false;
+    ring::SleepTicket slept{};
     for (;;) {
-        const std::uint32_t bell = protocol_.announce_producer_sleep();
+        const ring::SleepTicket ticket = protocol_.announce_producer_sleep();
         claim = protocol_.try_claim(me_, memory_);
-        if (claim.state != ring::ClaimState::nothing_yet) break;
+        if (claim.state != ring::ClaimState::nothing_yet) {
+            if (alarmed && protocol_.was_due(slept, claim.index)) raise(cell_->alarms);
+            break;
+        }
         alarmed = false;
+        slept = ticket;
         std::chrono::nanoseconds wait = ring::kAlarm;
         if (deadline) {
             wait = std::min(wait, ring::time_left(*deadline));
-            if (wait.count() == 0) break;
+            if (wait.count() == 0) {
+                look_at_trainer();
+                break;
+            }
         }
-        if (!protocol_.sleep_as_producer(bell, wait)) {
+        if (!protocol_.sleep_as_producer(ticket, wait)) {
             look_after_alarm();
             alarmed = wait == ring::kAlarm;
         }
     }
-    if (alarmed && claim.state == ring::ClaimState::claimed) raise(cell_->alarms);
-    raise(cell_->waited_ns, ring::now_ns() - began);
-    cell_->waiting_since_ns.store(0, std::memory_order_relaxed);
     return made_of(claim);
 }
 
 // Half a second without a wake-up. The trainer may have died, or somebody died or was stopped
 // between giving an index back and saying so: look at everything again.
 void ProducerCore::look_after_alarm() {
+    trainer_seen_ = {};
+    look_at_trainer();
+    memory_.returns = ~std::uint64_t{0};
+}
+
+// At most once an alarm time, for those who poll.
+void ProducerCore::look_at_trainer() {
+    const Clock::time_point now = Clock::now();
+    if (now - trainer_seen_ < ring::kAlarm) return;
+    trainer_seen_ = now;
     if (trainer_pidfd_ && ring::is_dead(trainer_pidfd_.get())) {
         throw RingAborted("ring \"" + description_.name + "\": the trainer (pid " +
                           std::to_string(description_.trainer_pid) + ") died");
     }
-    memory_.returns = ~std::uint64_t{0};
+}
+
+bool ProducerCore::is_ours() const noexcept {
+    return process_ == getpid();
 }
 
 void ProducerCore::publish(std::uint64_t index, std::uint64_t word,
                            std::span<const std::int64_t> lengths) {
+    if (finished_) throw_revoked(index);  // its slot may be another's by now
     if (lengths.size() != fields_.size()) refuse_lengths(index, lengths);
     std::uint64_t payload = 0;
     for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -131,6 +164,7 @@ void ProducerCore::refuse_lengths(std::uint64_t index,
 }
 
 void ProducerCore::skip(std::uint64_t index, std::uint64_t word, std::string_view reason) {
+    if (finished_) throw_revoked(index);
     if (!protocol_.skip(index, word, {HoleKind::skipped, std::string(reason)})) {
         throw_revoked(index);
     }
@@ -138,6 +172,7 @@ void ProducerCore::skip(std::uint64_t index, std::uint64_t word, std::string_vie
 }
 
 void ProducerCore::drop(std::uint64_t index, std::uint64_t word) noexcept {
+    if (finished_ || !is_ours()) return;  // given back by finish(), or the parent's
     bool came_back = false;
     if (!protocol_.give_back(index, word, came_back)) return;  // taken back already: finished
     raise(cell_->dropped);
@@ -146,6 +181,10 @@ void ProducerCore::drop(std::uint64_t index, std::uint64_t word) noexcept {
 
 void ProducerCore::finish(bool left) noexcept {
     if (std::exchange(finished_, true)) return;
+    if (!is_ours()) {
+        socket_.reset();  // the parent's copy goes on
+        return;
+    }
     if (ring_) {
         ring_->discharge(me_, left);
         return;
@@ -169,8 +208,7 @@ void ProducerCore::throw_revoked(std::uint64_t index) const {
 
 }  // namespace detail
 
-// ---- ClaimedRecord
-// -------------------------------------------------------------------------------
+// ---- ClaimedRecord ----
 
 ClaimedRecord& ClaimedRecord::operator=(ClaimedRecord&& other) noexcept {
     std::swap(core_, other.core_);
@@ -208,8 +246,7 @@ std::uint32_t ClaimedRecord::attempt() const noexcept {
 }
 
 std::span<std::byte> ClaimedRecord::field_bytes(std::size_t field) {
-    const DType dtype = schema().fields().at(field).dtype;
-    if (field >= fields_.size()) refuse_field(field, dtype);
+    if (core_ == nullptr || field >= fields_.size()) refuse_field(field, DType::u8);
     return {row(field), std::size_t{fields_[field].capacity} * fields_[field].element_bytes};
 }
 
@@ -232,8 +269,7 @@ void ClaimedRecord::drop() noexcept {
     std::exchange(core_, nullptr)->drop(index_, word_);
 }
 
-// ---- Producer
-// ------------------------------------------------------------------------------------
+// ---- Producer ----
 
 Producer::Producer(std::unique_ptr<detail::ProducerCore> core)
     : core_(std::move(core)), exceptions_at_birth_(std::uncaught_exceptions()) {}

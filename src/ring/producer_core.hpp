@@ -56,6 +56,9 @@ class ProducerCore {
     [[noreturn]] void refuse_lengths(std::uint64_t index,
                                      std::span<const std::int64_t> lengths) const;
     void look_after_alarm();
+    void look_at_trainer();
+    // False in a forked child, which inherits this object but neither the mapping nor the identity.
+    bool is_ours() const noexcept;
     [[noreturn]] void throw_aborted() const;
     [[noreturn]] void throw_revoked(std::uint64_t index) const;
 
@@ -69,6 +72,8 @@ class ProducerCore {
     ring::ClaimMemory memory_;
     std::span<const FieldView> fields_;  // protocol_'s
     bool finished_ = false;
+    int process_;
+    Clock::time_point trainer_seen_{};
 };
 
 }  // namespace headrace::detail

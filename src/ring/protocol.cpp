@@ -48,7 +48,7 @@ Phase Protocol::phase() const noexcept {
     return static_cast<Phase>(control_->phase.load());
 }
 
-// ---- producers ---------------------------------------------------------------------------------
+// ---- producers ----
 
 Claim Protocol::try_claim(Owner me, ClaimMemory& memory) noexcept {
     for (;;) {
@@ -103,7 +103,7 @@ Claim Protocol::claim_returned(Owner me) noexcept {
             std::uint64_t word = descriptors_[slot].word.load();
             if (state_of(word) != SlotState::free) continue;
             const std::uint64_t index = index_in(word);
-            if (slot_of(index) != slot) continue;
+            if (slot_of(index) != slot || index >= end_index_) continue;
             const std::uint64_t mine =
                 pack(index, SlotState::writing, me.id, me.incarnation, attempts_of(word));
             if (descriptors_[slot].word.compare_exchange_strong(word, mine)) {
@@ -182,22 +182,29 @@ void Protocol::after_settling(std::uint64_t index) noexcept {
     if (end_index_ != Sampler::kEndless && index + slots_ >= end_index_) wake_producers();
 }
 
-std::uint32_t Protocol::announce_producer_sleep() noexcept {
+SleepTicket Protocol::announce_producer_sleep() noexcept {
     const std::uint32_t bell = control_->space_bell.load();
     // A quarter of the ring makes a wake-up worth its price; a consumer that is about to sleep
     // wakes producers whatever they want, so nobody sleeps beside free slots for it.
     const std::uint64_t tail = control_->tail.load();
     const std::uint64_t worth = tail + std::max<std::uint64_t>(1, slots_ / 4);
-    control_->space_wanted.store(worth > slots_ ? worth - slots_ : 0);
+    const std::uint64_t wanted = worth > slots_ ? worth - slots_ : 0;
+    control_->space_wanted.store(wanted);
     control_->producers_asleep.store(1);
     // Pairs with the fetch_add in release(): if the slots that it freed are not seen by the claim
     // that follows, it sees that we sleep.
     (void)control_->released.load();
-    return bell;
+    return {bell, tail, wanted};
 }
 
-bool Protocol::sleep_as_producer(std::uint32_t bell, std::chrono::nanoseconds timeout) noexcept {
-    return futex_wait(control_->space_bell, bell, timeout);
+bool Protocol::sleep_as_producer(const SleepTicket& ticket,
+                                 std::chrono::nanoseconds timeout) noexcept {
+    return futex_wait(control_->space_bell, ticket.bell, timeout);
+}
+
+// A slot or two that became free without being worth a wake-up are no wake-up that was missed.
+bool Protocol::was_due(const SleepTicket& ticket, std::uint64_t index) const noexcept {
+    return index < ticket.tail || control_->released.load() >= ticket.released_wanted;
 }
 
 void Protocol::wake_producers() noexcept {
@@ -231,10 +238,10 @@ std::uint64_t Protocol::true_tail() const noexcept {
     return tail;
 }
 
-// ---- the consumer ------------------------------------------------------------------------------
+// ---- the consumer ----
 
 bool Protocol::is_settled_at(std::uint64_t index) const noexcept {
-    const std::uint64_t word = descriptor(index).word.load(memory_order_acquire);
+    const std::uint64_t word = descriptor(index).word.load();
     return distance(word, index) == 0 &&
            (state_of(word) == SlotState::ready || state_of(word) == SlotState::hole);
 }
@@ -276,9 +283,12 @@ void Protocol::release(std::span<const std::uint64_t> indices) noexcept {
         descriptors_[slot].word.store(pack(index + slots_, SlotState::free), memory_order_release);
     }
     const std::uint64_t released = control_->released.fetch_add(indices.size()) + indices.size();
-    if (control_->producers_asleep.load() != 0 && released >= control_->space_wanted.load()) {
-        wake_producers();
-    }
+    if (control_->producers_asleep.load() == 0) return;
+    // A consumer that sleeps takes no more until a producer goes on, so every slot is worth it.
+    // Pairs with sleep_as_consumer(): either it sees these slots when it wakes producers, or we see
+    // it.
+    const bool consumer_sleeps = control_->wanted.load() != kNobody;
+    if (consumer_sleeps || released >= control_->space_wanted.load()) wake_producers();
 }
 
 bool Protocol::is_blocked_by_lease(std::uint64_t index) const noexcept {
@@ -307,7 +317,7 @@ void Protocol::ring_consumer() noexcept {
     futex_wake_all(control_->ready_bell);
 }
 
-// ---- the service thread ------------------------------------------------------------------------
+// ---- the service thread ----
 
 Protocol::Reaped Protocol::reap(Owner owner, bool died, const std::string& who) noexcept {
     Reaped reaped;
@@ -321,8 +331,8 @@ Protocol::Reaped Protocol::reap(Owner owner, bool died, const std::string& who) 
         bool came_back = false;
         if (died && (is_stream_ || attempts_of(word) + 1 >= kMaxAttempts)) {
             skip(index, word, {HoleKind::died, who + " died writing it"});
-        } else {
-            give_back(index, word, came_back);
+        } else if (!give_back(index, word, came_back)) {
+            continue;  // let go of in this very moment
         }
         ++(came_back ? reaped.returned : reaped.lost);
     }
@@ -347,6 +357,15 @@ void Protocol::wake_everybody() noexcept {
     control_->space_bell.fetch_add(1);
     futex_wake_all(control_->space_bell);
     ring_consumer();
+}
+
+bool Protocol::set_phase_if_open(Phase phase) noexcept {
+    auto open = static_cast<std::uint32_t>(Phase::open);
+    if (!control_->phase.compare_exchange_strong(open, static_cast<std::uint32_t>(phase))) {
+        return false;
+    }
+    wake_everybody();
+    return true;
 }
 
 void Protocol::set_phase(Phase phase) noexcept {

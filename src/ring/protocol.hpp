@@ -43,6 +43,13 @@ struct ClaimMemory {
     std::uint64_t settled_below = 0;
 };
 
+// What a producer announced before it slept: what it should be woken for.
+struct SleepTicket {
+    std::uint32_t bell;
+    std::uint64_t tail;
+    std::uint64_t released_wanted;
+};
+
 struct Reason {
     HoleKind kind;
     std::string text;
@@ -63,8 +70,10 @@ class Protocol {
     bool give_back(std::uint64_t index, std::uint64_t word, bool& came_back) noexcept;
     // Sleeps until there may be something to claim, for `timeout` at most. Call try_claim() after
     // announce_producer_sleep() and before this, with the value that it returned.
-    std::uint32_t announce_producer_sleep() noexcept;
-    bool sleep_as_producer(std::uint32_t bell, std::chrono::nanoseconds timeout) noexcept;
+    SleepTicket announce_producer_sleep() noexcept;
+    bool sleep_as_producer(const SleepTicket& ticket, std::chrono::nanoseconds timeout) noexcept;
+    // Whether somebody should have woken the sleeper of `ticket`, which then claimed `index`.
+    bool was_due(const SleepTicket& ticket, std::uint64_t index) const noexcept;
 
     // The consumer, one thread at a time.
     bool is_settled_at(std::uint64_t index) const noexcept;
@@ -97,6 +106,8 @@ class Protocol {
     void bury_returned() noexcept;
     void wake_everybody() noexcept;
     void set_phase(Phase phase) noexcept;
+    // From open only; false when the ring has ended otherwise meanwhile. Wakes nobody then.
+    bool set_phase_if_open(Phase phase) noexcept;
 
     Phase phase() const noexcept;
     std::uint64_t end_index() const noexcept { return end_index_; }

@@ -58,7 +58,7 @@ std::string made(const std::string& path) {
 
 bool answers(const std::string& path) {
     int error = 0;
-    return static_cast<bool>(connect_to(path, error));
+    return connect_to(path, error) || error == EAGAIN;
 }
 
 }  // namespace
@@ -125,7 +125,8 @@ void unlink_socket(const std::string& directory, std::string_view ring_name, int
 }
 
 UniqueFd connect_to(const std::string& path, int& error) {
-    UniqueFd connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    // Not blocking: a trainer that is stopped, with a full backlog, would hold us without limit.
+    UniqueFd connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (connection) {
         const sockaddr_un address = address_of(path);
         if (connect(connection.get(), reinterpret_cast<const sockaddr*>(&address),

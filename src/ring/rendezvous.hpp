@@ -42,7 +42,11 @@ struct Welcome {
 
 // From a producer that goes in order.
 struct Farewell {
-    enum Kind : std::uint32_t { finished = 1, left = 2 };
+    enum Kind : std::uint32_t {
+        finished = 1,
+        left = 2,
+        never_came = 3,  // admitted, but attaching failed on its side
+    };
     std::uint32_t magic;
     std::uint32_t kind;
 };
@@ -62,7 +66,8 @@ UniqueFd listen_at(const std::string& directory, std::string_view ring_name);
 // Takes the socket away, if it is still the one that `listener` is bound to.
 void unlink_socket(const std::string& directory, std::string_view ring_name, int listener);
 
-// A connected socket, or none with errno in `error`.
+// A connected socket, or none with errno in `error`: EAGAIN when somebody listens and has no time.
+// Does not wait.
 UniqueFd connect_to(const std::string& path, int& error);
 
 // One message, with descriptors. False when the other side is gone.

@@ -6,6 +6,7 @@
 
 #include "headrace/error.hpp"
 #include "ring/consumer_core.hpp"
+#include "ring/deadline.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/ring_core.hpp"
 #include "ring/snapshot.hpp"
@@ -44,6 +45,12 @@ void check_resume(const RingOptions& options) {
     }
 }
 
+RingOptions bounded(RingOptions options) {
+    options.linger = ring::bounded(options.linger);
+    options.stall.report_after = ring::bounded(options.stall.report_after);
+    return options;
+}
+
 ring::Description describe(const RingOptions& options) {
     check_name("ring name", options.name, kMaxRingNameBytes);
     const std::string ring = "ring \"" + options.name + "\": ";
@@ -79,6 +86,11 @@ ring::Description describe(const RingOptions& options) {
         throw UsageError(ring + "epochs, shuffle_seed or world_size without epoch_records; a " +
                          "stream ring has no order of its own");
     }
+    constexpr std::uint64_t kMostIndex = std::uint64_t{1} << 62;  // as for a sampler
+    if (description.start_index > kMostIndex) {
+        throw UsageError(ring + "resumes at record " + found(description.start_index) +
+                         ", wanted at most 2^62");
+    }
     if (description.start_index > description.end_index()) {
         throw UsageError(ring + "resumes at record " + found(description.start_index) +
                          ", but ends at " + found(description.end_index()));
@@ -90,7 +102,7 @@ ring::Description describe(const RingOptions& options) {
 
 RingCore::RingCore(RingOptions options)
     : consumer_position(options.resume ? options.resume->index : 0),
-      options_(std::move(options)),
+      options_(bounded(std::move(options))),
       description_(describe(options_)),
       messages_(options_.on_message),
       directory_(ring::rendezvous_directory(options_.directory)),
@@ -167,6 +179,12 @@ Ring& Ring::operator=(Ring&& other) noexcept {
 
 Ring::~Ring() {
     if (!core_) return;
+    if (!core_->is_this_process()) {
+        // A forked child inherits neither the mapping nor the threads: nothing here can be ended,
+        // and the parent's ring goes on.
+        new std::shared_ptr<detail::RingCore>(std::move(core_));
+        return;
+    }
     close();
     core_->shut_down();
 }

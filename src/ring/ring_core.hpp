@@ -1,6 +1,8 @@
 // What a Ring owns, shared with the consumers, loaders and in-process producers made from it.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -30,6 +32,8 @@ class RingCore {
     std::span<std::byte> memory() const noexcept { return mapping_.bytes(); }
     const std::string& socket_path() const noexcept { return socket_path_; }
     ring::Messages& messages() noexcept { return messages_; }
+    // False in a forked child of the process that made it.
+    bool is_this_process() const noexcept { return description_.trainer_pid == getpid(); }
 
     // Throws UsageError when somebody has the consumer's side already.
     void take_consumer_side();

@@ -87,24 +87,31 @@ void Service::handle(std::uint64_t what) {
     }
 }
 
-// ---- stalls and the end
-// --------------------------------------------------------------------------
+// ---- stalls and the end ----
 
-int Service::milliseconds_to_next_look() const {
+int Service::milliseconds_to_next_look() {
     const std::lock_guard lock(mutex_);
     std::int64_t wait = -1;
     if (options_.stall.report_after.count() > 0 && !members_.empty()) {
-        wait = std::clamp<std::int64_t>(options_.stall.report_after.count() / 4, 10, 1000);
+        wait = stall_tick().count();
     }
-    if (members_.empty() && ever_ > 0 && protocol_.phase() == Phase::open) {
+    if (members_.empty() && ever_ > 0 && protocol_.phase() == Phase::open &&
+        !protocol_.is_all_settled(settled_below_)) {
         wait = std::clamp<std::int64_t>(options_.linger.count() / 4, 10, 1000);
     }
     return static_cast<int>(wait);
 }
 
+std::chrono::milliseconds Service::stall_tick() const {
+    return std::clamp(options_.stall.report_after / 4, std::chrono::milliseconds(10),
+                      std::chrono::milliseconds(1000));
+}
+
 void Service::look_for_stalls() {
     if (options_.stall.report_after.count() <= 0) return;
     const Clock::time_point now = Clock::now();
+    if (now < next_stall_look_) return;  // it walks all slots: not at every event
+    next_stall_look_ = now + stall_tick() / 2;
     for (std::uint64_t slot = 0; slot < held_.size(); ++slot) {
         const std::uint64_t word = protocol_.word_at(slot);
         Held& held = held_[slot];
@@ -126,7 +133,7 @@ void Service::report_stall(std::uint64_t word, std::chrono::milliseconds held) {
     const std::string record = "record " + std::to_string(index) + " (slot " +
                                std::to_string(protocol_.slot_of(index)) + ") for " +
                                std::to_string(held.count()) + " ms";
-    if (found == members_.end()) {
+    if (found == members_.end() || found->second.owner.incarnation != incarnation_of(word)) {
         messages_.say(Severity::warning, "ring \"" + options_.name + "\": " + record +
                                              " held by producer " + std::to_string(owner_of(word)) +
                                              ", who is not attached");
@@ -161,10 +168,13 @@ void Service::end_if_nobody_is_left() {
 
 void Service::drain(bool incomplete) {
     // In this order: whoever sees the phase sees whether the data is complete, and whoever is woken
-    // finds no index that nobody will ever claim.
+    // finds no index that nobody will ever claim. An incomplete ring with a sampler keeps its gaps,
+    // so that a run resumed from its state meets them again, unless the end is to be an ordinary
+    // one.
     protocol_.control().incomplete.store(incomplete ? 1 : 0);
-    if (options_.epoch_records == 0) protocol_.bury_returned();
-    protocol_.set_phase(Phase::drain);
+    const bool is_stream = options_.epoch_records == 0;
+    if (is_stream || options_.allow_incomplete) protocol_.bury_returned();
+    if (!protocol_.set_phase_if_open(Phase::drain)) protocol_.control().incomplete.store(0);
 }
 
 }  // namespace headrace::ring

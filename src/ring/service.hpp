@@ -54,8 +54,8 @@ class Service {
         Owner owner{};
         std::int64_t pid = 0;
         std::string identity;
-        UniqueFd socket, pidfd;  // none for a producer in this process
-        bool contact_lost = false;
+        UniqueFd socket, pidfd;     // none for a producer in this process
+        bool took_vacancy = false;  // came after a death: takes the place of the dead
     };
     struct Held {  // a slot that is being written, and since when
         std::uint64_t word = 0;
@@ -68,17 +68,22 @@ class Service {
     void kick() noexcept;
     void accept_one();
     void hear_stranger(int fd);
-    void welcome(UniqueFd socket, const Hello& hello, std::vector<UniqueFd> fds);
+    // Takes the socket only when the producer is admitted.
+    void welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueFd> fds);
     void refuse(int socket, const std::string& why);
     std::string reason_to_refuse(int socket, const Hello& hello, const std::vector<UniqueFd>& fds);
     void hear_member(Owner owner);
     // `incarnation` guards against news of one that had the id before.
     void bury(Owner owner, ProducerState how);
+    // As if it had never been admitted.
+    void withdraw(Owner owner);
+    void forget_descriptors(const Member& member);
     void look_for_stalls();
     void report_stall(std::uint64_t word, std::chrono::milliseconds held);
     void end_if_nobody_is_left();
     void drain(bool incomplete);
-    int milliseconds_to_next_look() const;
+    int milliseconds_to_next_look();
+    std::chrono::milliseconds stall_tick() const;
     void watch(int fd, std::uint64_t what);
 
     Member& admit(std::int64_t pid, const std::string& identity);
@@ -103,6 +108,7 @@ class Service {
     Clock::time_point alone_since_{};
     std::uint64_t settled_below_ = 0;
     std::vector<Held> held_;
+    Clock::time_point next_stall_look_{};
     std::thread thread_;
 };
 

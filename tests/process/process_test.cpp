@@ -68,6 +68,8 @@ class OrderTest : public ProcessTest {
         Ring ring = Ring::create(shuffled);
         std::vector<Child> children;
         for (const auto& part : parts) children.push_back(start(part));
+        // The slots are few: nobody gets far before all are here and have their part in it.
+        EXPECT_TRUE(eventually([&] { return ring.stats().producers.size() == parts.size(); }));
         Loader loader(ring, {.batch = 12, .device = Device::host()});
         Delivered delivered;
         while (!loader.done()) {

@@ -281,7 +281,7 @@ TEST_F(ProtocolTest, RingsForTheIndexThatIsWantedOnly) {
 TEST_F(ProtocolTest, WakesProducersWhenAQuarterOfTheRingIsFree) {
     make(8, 0);
     for (int i = 0; i < 8; ++i) publish();
-    const std::uint32_t bell = protocol_.announce_producer_sleep();
+    const std::uint32_t bell = protocol_.announce_producer_sleep().bell;
     for (std::uint64_t i = 0; i < 8; ++i) protocol_.take(i);
     protocol_.release(std::vector<std::uint64_t>{0});
     EXPECT_EQ(protocol_.control().space_bell.load(), bell);
@@ -293,7 +293,7 @@ TEST_F(ProtocolTest, WakesProducersWhenAQuarterOfTheRingIsFree) {
 TEST_F(ProtocolTest, WakesProducersBeforeTheConsumerSleeps) {
     make(8, 0);
     for (int i = 0; i < 8; ++i) publish();
-    const std::uint32_t bell = protocol_.announce_producer_sleep();
+    const std::uint32_t bell = protocol_.announce_producer_sleep().bell;
     take_and_release(0);  // one is not worth waking for, but it is all there will be
     const std::atomic<bool> interrupted{false};
     EXPECT_FALSE(protocol_.sleep_as_consumer(8, std::chrono::milliseconds(1), interrupted));
