@@ -2,9 +2,10 @@
 // another program where it is told to, or a trainer that can be killed.
 //
 //   headrace_test_actor produce RING DIRECTORY [--at INDEX ACT]... [--sleep-us N] [--most N]
-//     ACT: kill | stop | exec | throw | skip: done while holding that index, half written
+//     ACT: kill | stop | exec | fork | throw | skip: done while holding that index, half written
 //   headrace_test_actor train RING DIRECTORY
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -53,6 +54,12 @@ bool act(const std::string& what, ClaimedRecord& record) {
     if (what == "stop") raise(SIGSTOP);
     if (what == "exec") execl("/bin/sleep", "sleep", "1000", nullptr);
     if (what == "throw") throw std::runtime_error("told to");
+    if (what == "fork") {
+        const pid_t child = fork();
+        // The child takes everything down that it inherited, as a program that returns from main.
+        if (child == 0) throw std::runtime_error("the child goes");
+        waitpid(child, nullptr, 0);
+    }
     if (what != "skip") return false;
     record.skip("told to");
     return true;

@@ -1,5 +1,6 @@
 // Real producer processes that die, stop and go at the worst moments.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <fstream>
@@ -223,6 +224,16 @@ TEST_F(ProcessTest, ReportsLostContactAndReclaimsOnlyAfterDeath) {
     EXPECT_EQ(drain(consumer).size(), 17u);
 }
 
+TEST_F(ProcessTest, LetsNoForkedChildFinishItsParentsProducer) {
+    Ring ring = Ring::create(options(20));
+    Child forking = start({"--at", "3", "fork"});
+    Consumer consumer = ring.consumer();
+    EXPECT_EQ(drain(consumer), all_items(ring, 20));
+    EXPECT_EQ(forking.wait(), 0);
+    EXPECT_EQ(ring.stats().returned, 0u);
+    EXPECT_EQ(messages(), "");
+}
+
 TEST_F(ProcessTest, LeavesAHoleOfADeathInAStreamAndEndsIncomplete) {
     RingOptions stream = options(0);
     stream.linger = milliseconds(50);
@@ -306,6 +317,8 @@ TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
     ASSERT_TRUE(ring::send_message(socket.get(), std::as_bytes(std::span(&hello, 1))));
     ring::Welcome welcome{};
     std::vector<ring::UniqueFd> fds;
+    pollfd answer{.fd = socket.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(poll(&answer, 1, 20'000), 1);
     ASSERT_GT(
         ring::receive_message(socket.get(), std::as_writable_bytes(std::span(&welcome, 1)), fds),
         0);

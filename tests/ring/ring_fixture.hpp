@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "headrace/error.hpp"
 #include "headrace/ring.hpp"
 
 namespace headrace {
@@ -53,6 +54,15 @@ class RingFixture : public testing::Test {
         return messages_;
     }
     bool said(const std::string& text) { return messages().find(text) != std::string::npos; }
+
+    static std::string error_of(const std::function<void()>& work) {
+        try {
+            work();
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "no error";
+    }
 
     static void expect_balance(const Stats& stats) {
         EXPECT_EQ(stats.claimed,
