@@ -197,6 +197,7 @@ void LoaderCore::use(BatchSlot& slot, StreamRef stream) {
 }
 
 void LoaderCore::give_back(BatchSlot& slot) noexcept {
+    std::exception_ptr error;
     {
         const std::lock_guard lock(mutex_);
         try {
@@ -210,7 +211,7 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
                 }
             }
         } catch (...) {
-            keep_error(std::current_exception());
+            error = std::current_exception();
         }
         const std::uint64_t place = slot.delivery - first_delivery_;
         deliveries_[place].returned = true;
@@ -221,6 +222,7 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
         if (!slot.copying) free_.push_back(&slot);
     }
     free_changed_.notify_one();
+    if (error) fail(error);
 }
 
 // Over all that is given back without a gap.

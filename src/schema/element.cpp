@@ -67,6 +67,15 @@ std::uint16_t to_float16(double value) {
 }  // namespace
 
 Element encode(DType dtype, double value, std::string_view what) {
+    // The largest finite value of each, and half a unit more, which rounds to infinity.
+    const double limit = dtype == DType::f16    ? 65520.0
+                         : dtype == DType::bf16 ? 0x1.ffp127
+                         : dtype == DType::f32  ? 0x1.ffffffp127
+                                                : HUGE_VAL;
+    if (std::isfinite(value) && std::fabs(value) >= limit) {
+        throw UsageError(std::string(what) + ": " + std::to_string(value) +
+                         ", wanted a value in the range of the dtype");
+    }
     switch (dtype) {
         case DType::f32: return bytes_of_value(static_cast<float>(value));
         case DType::f64: return bytes_of_value(value);

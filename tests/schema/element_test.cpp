@@ -58,12 +58,17 @@ void expect_nearest_even(std::uint16_t (*encode_one)(double), int fraction_bits,
         for (unsigned bits = 0; bits < infinity; ++bits) {
             const double value = value_of(sign | bits, fraction_bits, exponent_bits);
             ASSERT_EQ(encode_one(value), sign | bits) << value;
-            // Past the largest comes the power of two that would be next.
+            // Past the largest comes the power of two that would be next; it is refused.
             const double next = bits + 1 < infinity
                                     ? value_of(sign | (bits + 1), fraction_bits, exponent_bits)
                                     : 2 * value_of(sign | ((bits + 1) - (1u << fraction_bits)),
                                                    fraction_bits, exponent_bits);
             const double half = value + (next - value) / 2;
+            if (bits + 1 == infinity) {
+                ASSERT_EQ(encode_one(std::nextafter(half, value)), sign | bits) << half;
+                ASSERT_THROW(encode_one(half), UsageError) << "would become infinite";
+                continue;
+            }
             ASSERT_EQ(encode_one(half), sign | ((bits + 1) & ~1u)) << half;
             ASSERT_EQ(encode_one(std::nextafter(half, value)), sign | bits) << half;
             ASSERT_EQ(encode_one(std::nextafter(half, next)), sign | (bits + 1)) << half;
@@ -96,6 +101,7 @@ TEST(ElementTest, KeepsInfinityAndNan) {
     EXPECT_EQ(bf16_of(-kInfinity), 0xff80);
     EXPECT_TRUE(std::isnan(value_of(f16_of(kNan), 10, 5)));
     EXPECT_TRUE(std::isnan(value_of(bf16_of(kNan), 7, 8)));
+    EXPECT_THROW(encoded<float>(DType::f32, 1e300), UsageError);
     EXPECT_EQ(encoded<float>(DType::f32, -kInfinity), -std::numeric_limits<float>::infinity());
     EXPECT_TRUE(std::isnan(encoded<float>(DType::f32, kNan)));
     EXPECT_TRUE(std::isnan(encoded<double>(DType::f64, kNan)));
