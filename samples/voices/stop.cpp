@@ -41,7 +41,13 @@ Stop::Stop() {
     struct sigaction action {};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;  // no library's read() is to fail because of us
-    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals[i], &action, &before[i]);
+        // nohup asks for just that. An ignored SIGINT is what a script's `&` leaves: nobody's wish.
+        if (kSignals[i] == SIGHUP && before[i].sa_handler == SIG_IGN) {
+            sigaction(SIGHUP, &before[i], nullptr);
+        }
+    }
 }
 
 Stop::~Stop() {

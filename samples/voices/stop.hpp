@@ -10,8 +10,9 @@
 
 namespace voices {
 
-/// While it lives the three signals end nothing by themselves. A handler and not a blocked signal
-/// mask, for libraries start threads before main() whose masks nobody can set. One at a time.
+/// While it lives the three signals end nothing by themselves; a SIGHUP that nohup ignores stays
+/// ignored. A handler and not a blocked signal mask, for libraries start threads before main()
+/// whose masks nobody can set. One at a time.
 class Stop {
   public:
     /// From the signal to the last resort. A second is what the user was promised.

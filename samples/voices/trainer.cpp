@@ -45,7 +45,9 @@ headrace::RingOptions ring_options(const voices::Options& options, const std::st
     ring.epochs = 1;
     ring.directory = options.directory;
     ring.on_message = [&progress](const headrace::Message& message) {
-        if (message.severity != headrace::Severity::info) progress.say(message.text);
+        // After a Ctrl-C the death of a producer is no news.
+        if (message.severity == headrace::Severity::info || voices::Stop::requested()) return;
+        progress.say(message.text);
     };
     return ring;
 }

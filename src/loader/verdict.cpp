@@ -45,12 +45,18 @@ std::string Stats::verdict() const {
     const double for_neither = waited - for_producers - for_copies;
     if (for_neither > for_producers && for_neither > for_copies) {
         return "the trainer waited " + percent(for_neither) +
-               " of the time while it held its batches: give them back sooner, or make depth "
-               "larger";
+               " of the time for neither producers nor copies: the processors are busy elsewhere, "
+               "or "
+               "it holds its batches for too long";
     }
     if (for_producers >= for_copies) {
         return "the trainer waited " + percent(for_producers) +
                " of the time for producers: add producers, or make them faster";
+    }
+    if (device == "host") {
+        return "the trainer waited " + percent(for_copies) +
+               " of the time for copies: the memory is the limit; make records smaller, or batches "
+               "deeper";
     }
     return "the trainer waited " + percent(for_copies) +
            " of the time for copies to the device: the link is the limit; make records smaller, "

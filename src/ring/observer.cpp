@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include "headrace/error.hpp"
 #include "headrace/stats.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/rendezvous.hpp"
@@ -14,12 +15,23 @@ struct Observer::Impl {
     ring::Protocol protocol;
 };
 
+namespace {
+
+// Not being there is no time-out for one that does not wait.
+detail::Attachment attach_now(std::string_view name, std::string directory) {
+    try {
+        return detail::attach(
+            name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
+            true);
+    } catch (const TimeoutError& error) {
+        throw SystemError(error.what());
+    }
+}
+
+}  // namespace
+
 Observer::Observer(std::string_view name, std::string directory)
-    : impl_(new Impl{
-          detail::attach(
-              name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
-              true),
-          {}}) {
+    : impl_(new Impl{attach_now(name, std::move(directory)), {}}) {
     impl_->protocol =
         ring::Protocol(impl_->attachment.mapping.bytes(), impl_->attachment.description);
 }

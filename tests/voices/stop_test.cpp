@@ -39,6 +39,20 @@ TEST(StopTest, LeavesTheSignalsAsTheyWere) {
     EXPECT_EQ(before.sa_handler, after.sa_handler);
 }
 
+TEST(StopTest, LeavesAnIgnoredHangUpIgnored) {
+    struct sigaction ignored {};
+    struct sigaction before {};
+    ignored.sa_handler = SIG_IGN;
+    sigaction(SIGHUP, &ignored, &before);
+    {
+        const Stop stop;
+        struct sigaction now {};
+        sigaction(SIGHUP, nullptr, &now);
+        EXPECT_EQ(now.sa_handler, SIG_IGN);
+    }
+    sigaction(SIGHUP, &before, nullptr);
+}
+
 TEST(StopTest, RunsNoLastResortWhenTheEndIsInOrder) {
     bool called = false;
     {
