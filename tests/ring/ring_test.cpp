@@ -178,8 +178,9 @@ TEST_F(RingTest, RefusesBadOptions) {
     EXPECT_NE(refused([](auto& o) { o.rank = 1; }).find("rank 1 of world_size 1"),
               std::string::npos);
     EXPECT_NE(refused([](auto& o) { o.epoch_records = 0; }).find("stream ring"), std::string::npos);
-    EXPECT_NE(refused([](auto& o) { o.directory += "/" + std::string(100, 'x'); }).find("socket path"),
-              std::string::npos);
+    EXPECT_NE(
+        refused([](auto& o) { o.directory += "/" + std::string(100, 'x'); }).find("socket path"),
+        std::string::npos);
     EXPECT_NE(
         refused([](auto& o) { o.resume = State{.index = 3}; }).find("epoch_records was 0, is 10"),
         std::string::npos);
