@@ -25,7 +25,9 @@ struct BatchSlot;
 /// destroyed or released, in any order and from any thread. Movable. It may outlive its Loader and
 /// its Ring: the buffers stay as long as a lease is out.
 ///
-/// Pointers are device pointers (host pointers on the host device), aligned to 256 bytes. Lengths,
+/// Pointers are device pointers (host pointers on the host device), aligned to 256 bytes, and the
+/// same for each of the loader's `depth` batches whenever it comes round, unless
+/// LoaderOptions::batch_bytes_limit is set. Lengths,
 /// totals, indices and items are on the host and known without asking the device.
 class Batch {
   public:
@@ -53,15 +55,18 @@ class Batch {
     T* values(std::string_view field) const {
         return static_cast<T*>(data(schema().index_of(field, dtype_of<T>)));
     }
-    /// int32[B + 1] on the device: offsets[0] = 0, record r has elements offsets[r] to
-    /// offsets[r + 1] of the packed values. What variable-length attention calls cu_seqlens. It is
-    /// there in every layout.
-    const std::int32_t* offsets(std::string_view field) const {
-        return offsets(schema().index_of(field));
+    /// T[B + 1] on the device: offsets[0] = 0, record r has elements offsets[r] to offsets[r + 1]
+    /// of the packed values. What variable-length attention calls cu_seqlens. It is there in every
+    /// layout. T is std::int32_t, or std::int64_t where LoaderOptions::offsets says so; throws
+    /// UsageError for the other one.
+    template <class T = std::int32_t>
+    const T* offsets(std::string_view field) const {
+        return offsets<T>(schema().index_of(field));
     }
     /// The same values on the host, [B + 1].
-    std::span<const std::int32_t> host_offsets(std::string_view field) const {
-        return host_offsets(schema().index_of(field));
+    template <class T = std::int32_t>
+    std::span<const T> host_offsets(std::string_view field) const {
+        return host_offsets<T>(schema().index_of(field));
     }
     /// Elements of the longest record; 0 in an empty batch.
     std::int64_t longest(std::string_view field) const { return longest(schema().index_of(field)); }
@@ -72,14 +77,22 @@ class Batch {
 
     // The same by the field's place in the schema.
     void* data(std::size_t field) const;
-    const std::int32_t* offsets(std::size_t field) const;
-    std::span<const std::int32_t> host_offsets(std::size_t field) const;
+    template <class T = std::int32_t>
+    const T* offsets(std::size_t field) const {
+        return static_cast<const T*>(offsets_data(field, dtype_of<T>));
+    }
+    template <class T = std::int32_t>
+    std::span<const T> host_offsets(std::size_t field) const {
+        return {static_cast<const T*>(host_offsets_data(field, dtype_of<T>)), size() + 1};
+    }
     std::int64_t longest(std::size_t field) const;
     std::int64_t total(std::size_t field) const;
     std::int64_t width(std::size_t field) const;
 
     /// Says that work enqueued on `stream` so far uses this batch: its memory is not written again
-    /// before that work has passed. The stream given to Loader::next is known already.
+    /// before that work has passed. The stream given to Loader::next is known already. Work that is
+    /// enqueued there later, and before the batch is given back, counts too. The caller makes that
+    /// stream wait for the batch, by an event of the stream given to next().
     void used_on(StreamRef stream);
     /// Gives the batch back now. Idempotent; everything else may then no longer be called.
     void release() noexcept;
@@ -87,6 +100,8 @@ class Batch {
   private:
     friend class detail::LoaderCore;
     Batch(std::shared_ptr<detail::LoaderCore> core, detail::BatchSlot* slot);
+    const void* offsets_data(std::size_t field, DType wanted) const;
+    const void* host_offsets_data(std::size_t field, DType wanted) const;
     std::shared_ptr<detail::LoaderCore> core_;
     detail::BatchSlot* slot_ = nullptr;
 };

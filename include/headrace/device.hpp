@@ -11,9 +11,13 @@ namespace device {
 class Backend;
 }
 
-/// A stream of the device's own kind, lent by the caller (`cudaStream_t` for CUDA). The host device
-/// has none: everything is complete when a call returns.
+/// A stream of the device's own kind, lent by the caller: a `cudaStream_t` converts to it, and
+/// without a value it is CUDA's default stream. The host device has none: everything is complete
+/// when a call returns.
 struct StreamRef {
+    StreamRef() = default;
+    // NOLINTNEXTLINE(google-explicit-constructor): so that `loader.epoch(stream)` takes one
+    StreamRef(void* stream) noexcept : native(stream) {}
     void* native = nullptr;
 };
 
@@ -22,13 +26,24 @@ class Device {
   public:
     /// Batches in ordinary memory.
     static Device host();
-    /// The best there is: the host, in a build without a GPU device.
+    /// Batches on a GPU, by its number among those that CUDA shows to this process
+    /// (CUDA_VISIBLE_DEVICES counts), from 0. Throws DeviceError when there is no such GPU, or no
+    /// driver, and UsageError in a build without CUDA.
+    static Device cuda(int ordinal = 0);
+    /// The same by the GPU's UUID as `nvidia-smi -L` shows it: "GPU-5c2f0d1e-...". The beginning is
+    /// enough where only one GPU has it.
+    static Device cuda(std::string_view uuid);
+    /// The best there is: the GPU that CUDA counts first, else the host.
     static Device best();
-    /// "host", or "best". Throws UsageError that lists what this build knows.
+    /// "host", "best", "cuda" (the first GPU), "cuda:1" or "cuda:GPU-5c2f0d1e". Throws UsageError
+    /// that lists what this build knows, and as cuda() does.
     static Device parse(std::string_view text);
+    /// Whether this build can use GPUs at all.
+    static bool has_cuda() noexcept;
     /// A backend of the caller's own (src/device/backend.hpp); tests use it to simulate devices.
     static Device custom(std::shared_ptr<device::Backend> backend);
 
+    /// "host", "cuda:0".
     const std::string& name() const noexcept { return name_; }
     /// The backend that carries out batch plans; for `custom` the one given, else a new one at
     /// each call.

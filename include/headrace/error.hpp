@@ -26,6 +26,13 @@ class SystemError : public Error {
     using Error::Error;
 };
 
+/// A device refused or failed: names the device, the operation, the place and the device's own
+/// word. A GPU tells of a failure late, at a call that has nothing to do with it.
+class DeviceError : public Error {
+  public:
+    using Error::Error;
+};
+
 /// A wait that has no other way to say so (a range-for over an epoch) ran past its time-out.
 class TimeoutError : public Error {
   public:

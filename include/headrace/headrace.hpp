@@ -16,3 +16,4 @@
 #include "headrace/schema.hpp"
 #include "headrace/state.hpp"
 #include "headrace/stats.hpp"
+#include "headrace/transfer.hpp"

@@ -13,18 +13,34 @@
 
 #include "headrace/batch.hpp"
 #include "headrace/device.hpp"
+#include "headrace/dtype.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/ring.hpp"
 #include "headrace/state.hpp"
 #include "headrace/stats.hpp"
+#include "headrace/transfer.hpp"
 
 namespace headrace {
 
 struct LoaderOptions {
     std::uint32_t batch = 0;  ///< indices of a batch; at most half the ring's slots
     Layout layout = Layout::packed;
-    Device device = Device::best();
+    /// Device::best() is a GPU where there is one; batches are then on the device, and next() and
+    /// epoch() want a stream.
+    Device device = Device::host();
     std::uint32_t depth = 2;  ///< device batches, 1 to 64
+    /// How batches cross the link to a GPU.
+    Transfer transfer = Transfer::automatic;
+    /// DType::i32 or DType::i64: what Batch::offsets() are. int32 bounds a batch to 2^31 - 1
+    /// elements a field.
+    DType offsets = DType::i32;
+    /// Device memory for the values of one batch, in bytes; by default what a batch of full records
+    /// takes. With less, a batch whose values do not fit is an error that names its records.
+    std::optional<std::uint64_t> batch_bytes_limit = {};
+    /// Refuse to start when the ring's memory cannot be pinned for the GPU. Without it batches then
+    /// go through a pinned buffer, which costs a copy on the host; that is said once, and shows in
+    /// Stats::host_memory.
+    bool require_pinned = false;
     /// Leave out an epoch's last batch when it stands for fewer indices than `batch`.
     bool drop_last = false;
     /// What fills the tails of the layouts trimmed and padded, by field; 0 where none is given.
@@ -47,8 +63,11 @@ class Epoch;
 class Loader {
   public:
     /// Throws UsageError (no batch size, a ring of fewer slots than two batches, a batch that could
-    /// pass 2^31 - 1 elements of a field, a pad value that the dtype cannot hold, the ring's
-    /// consumer already taken) or SystemError (no memory for the batches).
+    /// pass 2^31 - 1 elements of a field with int32 offsets, a pad value that the dtype cannot
+    /// hold, the ring's consumer already taken), SystemError (no memory for the batches) or
+    /// DeviceError (the same on a GPU; memory that cannot be pinned, with require_pinned). With a
+    /// GPU and Transfer::automatic it measures the link, some tenths of a second. All device
+    /// memory, streams and events are made here.
     Loader(Ring& ring, LoaderOptions options);
     Loader(Loader&&) noexcept;
     Loader& operator=(Loader&&) noexcept;
@@ -56,8 +75,9 @@ class Loader {
     /// state() does not speak of them, so a run resumed from it gets them again.
     ~Loader();
 
-    /// The next batch. Work enqueued on `stream` afterwards sees it complete; the host does not
-    /// wait for the device. Waits as long as the options say. Outcome::end_of_epoch comes once
+    /// The next batch. Work enqueued on `stream` afterwards sees it complete: the stream waits for
+    /// the batch by an event; the host does not wait for the device, only, where there is no batch
+    /// yet, for producers. Waits as long as the options say. Outcome::end_of_epoch comes once
     /// after each epoch's last batch. Throws IncompleteError, RingAborted, any error of the device,
     /// and UsageError when nothing but batches that the caller holds stands in the way.
     /// Thread-safe.

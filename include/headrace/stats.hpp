@@ -72,16 +72,24 @@ struct Stats {
     std::vector<ProducerStats> producers;
 
     // The loader, all zero where there is none.
-    std::string device;                 ///< "host", "cuda:0"
-    std::uint64_t batches = 0;          ///< batches handed to the trainer
-    std::uint64_t payload_bytes = 0;    ///< payload of the records delivered
-    std::uint64_t padding_bytes = 0;    ///< padding of the same records that was never moved
-    std::uint64_t link_bytes = 0;       ///< bytes moved from the ring to the device
-    double loader_s = 0;                ///< since the first batch was asked for
-    double trainer_waited_s = 0;        ///< of that, the trainer waiting for a batch
+    std::string device;               ///< "host", "cuda:0"
+    std::uint64_t batches = 0;        ///< batches handed to the trainer
+    std::uint64_t payload_bytes = 0;  ///< payload of the records delivered
+    std::uint64_t padding_bytes = 0;  ///< padding of the same records that was never moved
+    std::uint64_t link_bytes = 0;     ///< bytes moved from the ring to the device
+    /// How the device reaches the ring: "ordinary" (the host device), "pinned", or "bounced": the
+    /// memory could not be pinned, and batches go through a buffer that is.
+    std::string host_memory;
+    double copying_s = 0;    ///< the copy stream moving batches over the link, on a GPU's clock
+    double stripping_s = 0;  ///< the copy stream stripping and filling padding
+    double loader_s = 0;     ///< since the first batch was asked for
+    /// Of that, the trainer waiting for a batch: its thread in next(), and on a GPU its stream.
+    double trainer_waited_s = 0;
     double waited_for_producers_s = 0;  ///< the part of trainer_waited_s that was for producers
-    double waited_for_copies_s = 0;     ///< the part that was for copies and stripping
-    double held_by_trainer_s = 0;       ///< the loader waiting for a batch to be given back
+    /// The part that was for copies and stripping. What a stream waited is known when the batch's
+    /// memory is filled again.
+    double waited_for_copies_s = 0;
+    double held_by_trainer_s = 0;  ///< the loader waiting for a batch to be given back
 
     /// Who waited for whom, in words: `the trainer waited 31 % of the time for producers: add
     /// producers, or make them faster`. Says so when too little has happened to tell.

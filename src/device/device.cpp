@@ -1,6 +1,9 @@
 #include "headrace/device.hpp"
 
+#include <charconv>
+
 #include "device/backend.hpp"
+#include "device/cuda.hpp"
 #include "headrace/error.hpp"
 
 namespace headrace {
@@ -9,15 +12,37 @@ Device Device::host() {
     return Device("host");
 }
 
+Device Device::cuda(int ordinal) {
+    return Device("cuda:" + std::to_string(device::find_cuda(ordinal)));
+}
+
+Device Device::cuda(std::string_view uuid) {
+    return Device("cuda:" + std::to_string(device::find_cuda(uuid)));
+}
+
 Device Device::best() {
-    return host();
+    return device::count_cuda() > 0 ? cuda(0) : host();
+}
+
+bool Device::has_cuda() noexcept {
+    return device::kHasCuda;
 }
 
 Device Device::parse(std::string_view text) {
+    constexpr std::string_view kCuda = "cuda:";
     if (text == "host") return host();
     if (text == "best") return best();
+    if (text == "cuda") return cuda(0);
+    if (text.starts_with(kCuda)) {
+        const std::string_view which = text.substr(kCuda.size());
+        if (which.starts_with("GPU-")) return cuda(which);
+        int ordinal = 0;
+        const auto [end, error] = std::from_chars(which.begin(), which.end(), ordinal);
+        if (error == std::errc{} && end == which.end() && ordinal >= 0) return cuda(ordinal);
+    }
     throw UsageError("device \"" + std::string(text) +
-                     "\", wanted host or best: this build has no GPU device");
+                     "\", wanted host, best, cuda, cuda:N or cuda:GPU-UUID" +
+                     (has_cuda() ? "" : " (this build has no CUDA)"));
 }
 
 Device Device::custom(std::shared_ptr<device::Backend> backend) {
@@ -28,7 +53,9 @@ Device Device::custom(std::shared_ptr<device::Backend> backend) {
 }
 
 std::shared_ptr<device::Backend> Device::backend() const {
-    return backend_ ? backend_ : device::make_host_backend();
+    if (backend_) return backend_;
+    if (name_ == "host") return device::make_host_backend();
+    return device::make_cuda_backend(name_);
 }
 
 }  // namespace headrace

@@ -53,54 +53,61 @@ void fill(std::byte* to, std::size_t elements, std::size_t element_bytes,
 }
 
 // Returns the payload's bytes.
-std::uint64_t copy_field(const FieldPlan& field, std::span<const std::uint64_t> slots,
-                         const FieldTarget& target) {
-    const std::size_t element = field.element_bytes;
+std::uint64_t copy_field(const FieldForm& form, const FieldPlan& field,
+                         std::span<const std::uint32_t> slots, std::byte* values) {
+    const std::size_t element = form.element_bytes;
     const auto width = static_cast<std::size_t>(field.width);
     for (std::size_t record = 0; record < slots.size(); ++record) {
-        const std::byte* const from = field.rows + slots[record] * field.row_bytes;
+        const std::byte* const from = form.rows + slots[record] * form.row_bytes;
         const std::size_t length = field.lengths[record];
         // A row of its own where rows have a width, else right behind the record before.
         const std::size_t at =
             width != 0 ? record * width : static_cast<std::size_t>(field.offsets[record]);
-        std::byte* const to = target.values + at * element;
+        std::byte* const to = values + at * element;
         std::memcpy(to, from, length * element);
-        if (width > length) fill(to + length * element, width - length, element, field.pad);
+        if (width > length) fill(to + length * element, width - length, element, form.pad);
     }
-    std::memcpy(target.offsets, field.offsets.data(), field.offsets.size_bytes());
     return static_cast<std::uint64_t>(field.offsets.back()) * element;
 }
 
 class HostCopyStream final : public CopyStream {
   public:
+    explicit HostCopyStream(const CopyForm& form) : form_(form) {}
     void wait(Event&) override {}
-    std::uint64_t enqueue(const BatchPlan& plan, std::span<const FieldTarget> targets) override {
+    std::uint64_t enqueue(const BatchPlan& plan, const BatchTarget& target, Event&) override {
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < plan.fields.size(); ++i) {
-            bytes += copy_field(plan.fields[i], plan.slots, targets[i]);
+            bytes += copy_field(form_.fields[i], plan.fields[i], plan.slots, target.values[i]);
         }
+        std::memcpy(target.head, plan.head.data(), plan.head.size());
         return bytes;
     }
     void record(Event&) override {}
+    void stamp(Event&) override {}
+
+  private:
+    CopyForm form_;
 };
 
 class HostBackend final : public Backend {
   public:
     std::string name() const override { return "host"; }
     bool has_streams() const noexcept override { return false; }
-    std::unique_ptr<Buffer> register_host(std::span<std::byte>) override { return nullptr; }
+    std::unique_ptr<Registration> register_host(std::span<std::byte>) override { return nullptr; }
     std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
         return std::make_unique<HostBuffer>(bytes);
     }
     std::unique_ptr<Buffer> allocate_host(std::size_t bytes) override { return allocate(bytes); }
     std::unique_ptr<Event> make_event() override { return std::make_unique<HostEvent>(); }
-    std::unique_ptr<CopyStream> make_copy_stream() override {
-        return std::make_unique<HostCopyStream>();
+    std::unique_ptr<CopyStream> make_copy_stream(const CopyForm& form, Registration*) override {
+        return std::make_unique<HostCopyStream>(form);
     }
-    bool is_complete(Event&) override { return true; }
     void synchronize(Event&) override {}
     void record(Event&, StreamRef) override {}
     void wait(StreamRef, Event&) override {}
+    std::optional<double> seconds_between(Event&, Event&) override { return std::nullopt; }
+    void begin_stage(const char*) noexcept override {}
+    void end_stage() noexcept override {}
 };
 
 }  // namespace

@@ -17,6 +17,13 @@ const detail::FieldShape& shape_of(const detail::BatchSlot& slot, std::size_t fi
     return slot.shapes[field];
 }
 
+void expect_offsets(const detail::BatchForm& form, DType wanted) {
+    const DType found = form.wide_offsets ? DType::i64 : DType::i32;
+    if (found == wanted) return;
+    throw UsageError("batch: offsets are " + std::string(name_of(found)) + ", asked for as " +
+                     std::string(name_of(wanted)) + "; see LoaderOptions::offsets");
+}
+
 }  // namespace
 
 Batch::Batch(std::shared_ptr<detail::LoaderCore> core, detail::BatchSlot* slot)
@@ -71,23 +78,26 @@ const std::vector<Hole>& Batch::holes() const noexcept {
 
 void* Batch::data(std::size_t field) const {
     shape_of(*slot_, field);
-    return slot_->targets[field].values;
+    return slot_->target.values[field];
 }
 
-const std::int32_t* Batch::offsets(std::size_t field) const {
+const void* Batch::offsets_data(std::size_t field, DType wanted) const {
     shape_of(*slot_, field);
-    return slot_->targets[field].offsets;
+    expect_offsets(core_->form(), wanted);
+    return slot_->target.head + core_->form().offsets_at(field);
 }
 
-std::span<const std::int32_t> Batch::host_offsets(std::size_t field) const {
-    return shape_of(*slot_, field).offsets.first(size() + 1);
+const void* Batch::host_offsets_data(std::size_t field, DType wanted) const {
+    shape_of(*slot_, field);
+    expect_offsets(core_->form(), wanted);
+    return slot_->host_head->data() + core_->form().offsets_at(field);
 }
 
 std::int64_t Batch::longest(std::size_t field) const {
     return shape_of(*slot_, field).longest;
 }
 std::int64_t Batch::total(std::size_t field) const {
-    return host_offsets(field).back();
+    return shape_of(*slot_, field).total;
 }
 std::int64_t Batch::width(std::size_t field) const {
     return shape_of(*slot_, field).width;

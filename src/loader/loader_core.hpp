@@ -6,6 +6,7 @@
 //   trainer    any threads: next(), give_back()
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,12 +27,22 @@ namespace headrace::detail {
 
 // A device batch. Belongs to the planner while it is filled, then to whoever holds the lease.
 struct BatchSlot {
-    struct FieldBuffers {
-        std::unique_ptr<device::Buffer> values, offsets, host_offsets;
+    std::unique_ptr<device::Buffer> values, head, host_head;
+    device::BatchTarget target;
+    // The events of one filling. Fillings take turns between two sets: what a filling took is read
+    // when the next one is complete, for then the trainer's stream has passed it too.
+    struct Filling {
+        std::unique_ptr<device::Event> arrived;  // its records have come from the producers
+        std::unique_ptr<device::Event> begun;    // the copy stream comes to it
+        std::unique_ptr<device::Event> moved;    // ring and plan are read no more
+        std::unique_ptr<device::Event> filled;   // the batch is complete
+        std::unique_ptr<device::Event> asked;    // the trainer's stream wants it
+        bool is_used = false, is_asked = false;
     };
-    std::vector<FieldBuffers> buffers;
-    std::vector<device::FieldTarget> targets;
-    std::unique_ptr<device::Event> copied;
+    std::array<Filling, 2> fillings;
+    std::size_t turn = 0;
+    Filling& filling() noexcept { return fillings[turn]; }
+    Filling& filling_before() noexcept { return fillings[1 - turn]; }
     // Work of the trainer that the next copy into this batch waits for; grows to the number of
     // streams that used one batch, and is kept.
     std::vector<std::unique_ptr<device::Event>> used;
@@ -41,7 +52,8 @@ struct BatchSlot {
     IndexRange range;
     std::uint64_t epoch = 0;
     Taken taken;
-    std::vector<std::uint64_t> slots, items;
+    std::vector<std::uint32_t> slots;
+    std::vector<std::uint64_t> items;
     std::vector<FieldShape> shapes;
     device::BatchPlan plan;
     std::uint64_t payload_bytes = 0, padding_bytes = 0, link_bytes = 0;
@@ -50,6 +62,8 @@ struct BatchSlot {
     // The device still reads the plan; a lease given back meanwhile does not make the batch free
     // yet.
     bool copying = false, returned_early = false;
+    // The trainer was never given it, though it was counted as delivered: state() stops before it.
+    bool was_refused = false;
 };
 
 class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
@@ -85,11 +99,19 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
         std::uint64_t position;
         bool returned;
     };
+    struct Asked {  // when a stream came to want a batch
+        StreamRef stream;
+        std::unique_ptr<device::Event> event;
+    };
     struct Copying {
         BatchSlot* slot;
+        BatchSlot::Filling* filling;
+        BatchSlot::Filling* before;
         std::vector<std::uint64_t> indices;
     };
 
+    void register_ring();
+    device::CopyForm copy_form() const;
     void make_slots();
     // The planner's.
     void plan_batches();
@@ -98,14 +120,23 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     bool is_unwanted(const IndexRange& range, Arrival arrival) const;
     void fill(BatchSlot& slot, const IndexRange& range);
     void hand_to_device(BatchSlot& slot);
+    void enqueue(BatchSlot& slot);
     void announce(What what, BatchSlot* slot, std::uint64_t position);
     void fail(std::exception_ptr error) noexcept;
     // The completer's.
     void complete_copies();
+    void account_filling(BatchSlot::Filling& filling);
     // The trainer's.
+    bool wait_visibly(std::unique_lock<std::mutex>& lock, std::optional<Clock::time_point> deadline,
+                      std::uint64_t from_ns);
     bool wait_until_ready(std::unique_lock<std::mutex>& lock,
                           std::optional<Clock::time_point> deadline);
+    Result<Batch> wait_and_hand_out(std::optional<std::chrono::nanoseconds> timeout,
+                                    BatchSlot*& handed_out);
     Result<Batch> hand_out(Ready ready, std::uint64_t waited_from_ns);
+    std::unique_ptr<device::Event> ask(StreamRef stream);
+    void keep(Asked asked, Outcome outcome);
+    void hand_over(BatchSlot& slot, Asked& asked);
     void move_state_on() noexcept;
     void note_end() noexcept;
     void keep_error(std::exception_ptr error) noexcept;  // the first one counts; under the lock
@@ -118,9 +149,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     std::unique_ptr<ConsumerCore> consumer_;
     std::uint64_t state_position_;
     // After the ring, for it is undone before the memory is unmapped.
-    std::unique_ptr<device::Buffer> registration_;
-    std::vector<const std::byte*> rows_;
-    std::vector<std::uint64_t> row_bytes_;
+    std::unique_ptr<device::Registration> registration_;
     std::vector<std::unique_ptr<BatchSlot>> slots_;
     std::unique_ptr<device::CopyStream> copy_stream_;
 
@@ -130,6 +159,8 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     std::vector<BatchSlot*> free_;
     std::deque<Copying> copying_;
     std::deque<Delivery> deliveries_;
+    std::vector<Asked> asked_;  // by streams that timed out, and want their batch since then
+    std::vector<std::unique_ptr<device::Event>> spare_events_;
     std::uint64_t first_delivery_ = 0;  // number of deliveries_.front()
     std::uint32_t leased_ = 0;
     std::uint64_t lease_moves_ = 0;  // batches ever handed out or given back

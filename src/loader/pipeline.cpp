@@ -104,8 +104,11 @@ bool LoaderCore::plan_one() {
     slot->awaited_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
     // No time-out for leases: those on slots are copies on their way, not the trainer's.
-    const Arrival arrival =
-        consumer_->wait(range, {.flush_after = is_stream ? options_.flush_after : std::nullopt});
+    const Arrival arrival = [&] {
+        const device::Stage stage(*backend_, "headrace: wait for producers");
+        return consumer_->wait(range,
+                               {.flush_after = is_stream ? options_.flush_after : std::nullopt});
+    }();
     slot->arrived_ns = ring::now_ns();
     counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
 
@@ -144,6 +147,7 @@ bool LoaderCore::is_unwanted(const IndexRange& range, Arrival arrival) const {
 BatchSlot* LoaderCore::wait_for_slot() {
     std::unique_lock lock(mutex_);
     if (free_.empty() && !stopping_) {
+        const device::Stage stage(*backend_, "headrace: wait for a batch to come back");
         const std::uint64_t began = ring::now_ns();
         free_changed_.wait(lock, [this] { return stopping_ || !free_.empty(); });
         raise(ring_->protocol().trainer().held_by_trainer_ns, ring::now_ns() - began);
@@ -161,36 +165,37 @@ void LoaderCore::fill(BatchSlot& slot, const IndexRange& range) {
     slot.slots.clear();
     slot.items.clear();
     for (const std::uint64_t index : slot.taken.indices) {
-        slot.slots.push_back(ring_->protocol().slot_of(index));
+        slot.slots.push_back(static_cast<std::uint32_t>(ring_->protocol().slot_of(index)));
         slot.items.push_back(consumer_->item_of(index));
     }
 }
 
 void LoaderCore::hand_to_device(BatchSlot& slot) {
-    device::BatchPlan& plan = slot.plan;
-    make_plan(form_, slot.taken, slot.slots, slot.shapes, rows_, row_bytes_, plan);
+    make_plan(form_, slot.taken, slot.slots,
+              {slot.values->data(), slot.head->data(), slot.host_head->data()}, slot.shapes,
+              slot.plan, slot.target);
     slot.payload_bytes = slot.padding_bytes = 0;
-    for (const device::FieldPlan& field : plan.fields) {
-        const auto total = static_cast<std::uint64_t>(field.offsets.back());
+    for (std::size_t i = 0; i < slot.shapes.size(); ++i) {
+        const Field& field = form_.schema[i];
+        const auto total = static_cast<std::uint64_t>(slot.shapes[i].total);
         const std::uint64_t whole = std::uint64_t{field.capacity} * slot.slots.size();
-        slot.payload_bytes += total * field.element_bytes;
-        slot.padding_bytes += (whole - total) * field.element_bytes;
+        slot.payload_bytes += total * bytes_of(field.dtype);
+        slot.padding_bytes += (whole - total) * bytes_of(field.dtype);
     }
-    // The trainer's work on the batch that was here before must have passed.
-    for (std::size_t i = 0; i < slot.used_count; ++i) copy_stream_->wait(*slot.used[i]);
-    slot.used_count = 0;
-    slot.link_bytes = copy_stream_->enqueue(plan, slot.targets);
-    copy_stream_->record(*slot.copied);
+    enqueue(slot);
     const std::size_t records = slot.taken.indices.size();
     raise(ring_->protocol().trainer().prefetched, records);
 
-    bool at_once = false;
+    // A device without streams is through when enqueue() returns.
+    const bool at_once = !backend_->has_streams();
     {
         const std::lock_guard lock(mutex_);
-        at_once = copying_.empty() && backend_->is_complete(*slot.copied);
         slot.copying = !at_once;
         slot.returned_early = false;
-        if (!at_once) copying_.push_back({&slot, slot.taken.indices});
+        if (!at_once) {
+            copying_.push_back(
+                {&slot, &slot.filling(), &slot.filling_before(), slot.taken.indices});
+        }
     }
     if (at_once) {
         consumer_->release(slot.taken.indices);
@@ -199,6 +204,21 @@ void LoaderCore::hand_to_device(BatchSlot& slot) {
     }
     slot.announced_ns = ring::now_ns();
     announce(What::batch, &slot, slot.range.last);
+}
+
+void LoaderCore::enqueue(BatchSlot& slot) {
+    const device::Stage stage(*backend_, "headrace: enqueue");
+    slot.turn = 1 - slot.turn;
+    BatchSlot::Filling& filling = slot.filling();
+    copy_stream_->stamp(*filling.arrived);
+    // The trainer's work on the batch that was here before must have passed.
+    for (std::size_t i = 0; i < slot.used_count; ++i) copy_stream_->wait(*slot.used[i]);
+    slot.used_count = 0;
+    copy_stream_->record(*filling.begun);
+    slot.link_bytes = copy_stream_->enqueue(slot.plan, slot.target, *filling.moved);
+    copy_stream_->record(*filling.filled);
+    filling.is_used = true;
+    filling.is_asked = false;
 }
 
 void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
@@ -219,8 +239,9 @@ void LoaderCore::complete_copies() {
         Copying& first = copying_.front();
         lock.unlock();
         try {
-            backend_->synchronize(*first.slot->copied);
+            backend_->synchronize(*first.filling->moved);
             consumer_->release(first.indices);
+            account_filling(*first.before);
         } catch (...) {
             fail(std::current_exception());
         }
@@ -233,6 +254,29 @@ void LoaderCore::complete_copies() {
             free_changed_.notify_one();
         }
     }
+}
+
+// What the last but one filling of a batch took, on the device's clock. The filling after it has
+// been moved: the copy stream has passed its end, and waited for the trainer's stream before.
+void LoaderCore::account_filling(BatchSlot::Filling& filling) {
+    if (!filling.is_used) return;
+    filling.is_used = false;
+    ring::TrainerCounters& counters = ring_->protocol().trainer();
+    const auto add = [](std::atomic<std::uint64_t>& counter, std::optional<double> seconds) {
+        if (seconds && *seconds > 0) raise(counter, static_cast<std::uint64_t>(*seconds * 1e9));
+    };
+    add(counters.copying_ns, backend_->seconds_between(*filling.begun, *filling.moved));
+    add(counters.stripping_ns, backend_->seconds_between(*filling.moved, *filling.filled));
+    if (!filling.is_asked) return;
+    // The stream stood from the moment when it wanted the batch until that was complete; as long as
+    // records were missing, for producers.
+    const double stood = backend_->seconds_between(*filling.asked, *filling.filled).value_or(0);
+    if (stood <= 0) return;
+    const double missing = backend_->seconds_between(*filling.asked, *filling.arrived).value_or(0);
+    const double for_producers = std::clamp(missing, 0.0, stood);
+    add(counters.trainer_waited_ns, stood);
+    add(counters.waited_for_producers_ns, for_producers);
+    add(counters.waited_for_copies_ns, stood - for_producers);
 }
 
 }  // namespace headrace::detail

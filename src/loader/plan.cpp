@@ -1,6 +1,7 @@
 #include "loader/plan.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "headrace/error.hpp"
@@ -10,6 +11,29 @@ namespace headrace::detail {
 namespace {
 
 constexpr std::uint32_t kMaxDepth = 64;
+constexpr std::uint64_t kAlignment = 256;  // what cudaMalloc gives
+
+constexpr std::uint64_t aligned(std::uint64_t bytes) noexcept {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+void check_offsets(const Schema& schema, const LoaderOptions& options) {
+    if (options.offsets != DType::i32 && options.offsets != DType::i64) {
+        throw UsageError("loader: offsets of dtype " + std::string(name_of(options.offsets)) +
+                         ", wanted i32 or i64");
+    }
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();
+    for (const Field& field : schema.fields()) {
+        const std::uint64_t elements = std::uint64_t{options.batch} * field.capacity;
+        if (elements > kMost && options.offsets == DType::i32) {
+            throw UsageError("loader: a batch of " + std::to_string(options.batch) +
+                             " records could hold " + std::to_string(elements) +
+                             " elements of field \"" + field.name +
+                             "\", wanted at most 2^31 - 1, for offsets are int32; choose "
+                             "LoaderOptions::offsets = i64");
+        }
+    }
+}
 
 void check_sizes(const Schema& schema, std::uint32_t slots, const LoaderOptions& options) {
     if (options.batch == 0) throw UsageError("loader: batch 0, wanted at least 1 record");
@@ -23,28 +47,85 @@ void check_sizes(const Schema& schema, std::uint32_t slots, const LoaderOptions&
                          std::to_string(kMaxDepth));
     }
     if (name_of(options.layout) == "?") throw UsageError("loader: no such layout");
-    constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();
-    for (const Field& field : schema.fields()) {
-        const std::uint64_t elements = std::uint64_t{options.batch} * field.capacity;
-        if (elements > kMost) {
-            throw UsageError("loader: a batch of " + std::to_string(options.batch) +
-                             " records could hold " + std::to_string(elements) +
-                             " elements of field \"" + field.name +
-                             "\", wanted at most 2^31 - 1, for offsets are int32");
-        }
+    if (name_of(options.transfer) == "?") throw UsageError("loader: no such transfer");
+    check_offsets(schema, options);
+}
+
+template <class T>
+void write_offsets(std::span<const std::uint32_t> lengths, std::byte* out, FieldShape& shape) {
+    std::int64_t end = 0;  // within T: batch * capacity was checked at set-up
+    std::int64_t longest = 0;
+    const auto put = [&](std::size_t i) {
+        const T value = static_cast<T>(end);
+        std::memcpy(out + i * sizeof(T), &value, sizeof(T));
+    };
+    put(0);
+    for (std::size_t record = 0; record < lengths.size(); ++record) {
+        end += lengths[record];
+        longest = std::max(longest, std::int64_t{lengths[record]});
+        put(record + 1);
     }
+    shape.longest = longest;
+    shape.total = end;
+}
+
+std::int64_t width_of(Layout layout, const Field& field, std::int64_t longest) {
+    switch (layout) {
+        case Layout::packed: break;
+        case Layout::trimmed: return longest;
+        case Layout::padded: return field.capacity;
+    }
+    return 0;
+}
+
+[[noreturn]] void refuse_size(const BatchForm& form, const Taken& taken, std::uint64_t bytes) {
+    throw SystemError("loader: the batch of records " + std::to_string(taken.indices.front()) +
+                      " to " + std::to_string(taken.indices.back()) + " takes " +
+                      std::to_string(bytes) + " bytes as " + std::string(name_of(form.layout)) +
+                      ", batch_bytes_limit is " + std::to_string(form.values_bytes) +
+                      "; raise it, or make the batch smaller");
+}
+
+// Where the fields lie in the values' memory.
+void place_fields(const BatchForm& form, const Taken& taken, std::span<const FieldShape> shapes,
+                  std::byte* values, device::BatchTarget& target) {
+    target.values.clear();
+    std::uint64_t at = 0;
+    for (std::size_t i = 0; i < form.schema.size(); ++i) {
+        target.values.push_back(values + at);
+        std::uint64_t bytes = form.most_bytes(i);
+        if (form.is_limited) {
+            const auto elements = static_cast<std::uint64_t>(
+                form.layout == Layout::packed
+                    ? shapes[i].total
+                    : shapes[i].width * static_cast<std::int64_t>(taken.indices.size()));
+            bytes = elements * bytes_of(form.schema[i].dtype);
+        }
+        at += aligned(bytes);
+    }
+    if (at > form.values_bytes) refuse_size(form, taken, at);
 }
 
 }  // namespace
 
 BatchForm BatchForm::of(const Schema& schema, std::uint32_t slots, const LoaderOptions& options) {
     check_sizes(schema, slots, options);
-    BatchForm form{schema, options.layout, options.batch, {}};
+    BatchForm form;
+    form.schema = schema;
+    form.layout = options.layout;
+    form.batch = options.batch;
+    form.wide_offsets = options.offsets == DType::i64;
     form.pads.resize(schema.size());
     for (const auto& [name, value] : options.pad_values) {
         const std::size_t field = schema.index_of(name);
         form.pads[field] = schema::encode(schema[field].dtype, value,
                                           "loader: pad value of field \"" + name + "\"");
+    }
+    for (std::size_t i = 0; i < schema.size(); ++i)
+        form.values_bytes += aligned(form.most_bytes(i));
+    if (options.batch_bytes_limit && *options.batch_bytes_limit < form.values_bytes) {
+        form.values_bytes = *options.batch_bytes_limit;
+        form.is_limited = true;
     }
     return form;
 }
@@ -53,40 +134,45 @@ std::uint64_t BatchForm::most_bytes(std::size_t field) const {
     return std::uint64_t{batch} * schema[field].capacity * bytes_of(schema[field].dtype);
 }
 
-void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::uint64_t> slots,
-               std::vector<FieldShape>& shapes, std::span<const std::byte* const> rows,
-               std::span<const std::uint64_t> row_bytes, device::BatchPlan& plan) {
+std::size_t BatchForm::offsets_at(std::size_t field) const noexcept {
+    const std::size_t one = device::Offsets::bytes_of_one(wide_offsets);
+    return field * aligned((std::size_t{batch} + 1) * one);
+}
+
+std::size_t BatchForm::head_bytes() const noexcept {
+    return slots_at() + aligned(std::size_t{batch} * sizeof(std::uint32_t));
+}
+
+void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::uint32_t> slots,
+               const BatchMemory& memory, std::vector<FieldShape>& shapes, device::BatchPlan& plan,
+               device::BatchTarget& target) {
     const std::size_t records = slots.size();
-    plan.layout = form.layout;
-    plan.slots = slots;
+    shapes.resize(form.schema.size());
     plan.fields.clear();
     for (std::size_t i = 0; i < form.schema.size(); ++i) {
-        const Field& field = form.schema[i];
         const std::span lengths = std::span(taken.lengths).subspan(i * records, records);
+        std::byte* const offsets = memory.host_head + form.offsets_at(i);
         FieldShape& shape = shapes[i];
-        shape.longest = 0;
-        std::int32_t end = 0;  // bounded by batch * capacity <= 2^31 - 1, checked at set-up
-        shape.offsets[0] = 0;
-        for (std::size_t record = 0; record < records; ++record) {
-            end += static_cast<std::int32_t>(lengths[record]);
-            shape.offsets[record + 1] = end;
-            shape.longest = std::max(shape.longest, std::int64_t{lengths[record]});
+        if (form.wide_offsets) {
+            write_offsets<std::int64_t>(lengths, offsets, shape);
+        } else {
+            write_offsets<std::int32_t>(lengths, offsets, shape);
         }
-        switch (form.layout) {
-            case Layout::packed: shape.width = 0; break;
-            case Layout::trimmed: shape.width = shape.longest; break;
-            case Layout::padded: shape.width = field.capacity; break;
-        }
-        plan.fields.push_back({.element_bytes = bytes_of(field.dtype),
-                               .capacity = field.capacity,
-                               .row_bytes = row_bytes[i],
-                               .rows = rows[i],
-                               .lengths = lengths,
-                               .offsets = shape.offsets.first(records + 1),
+        shape.width = width_of(form.layout, form.schema[i], shape.longest);
+        plan.fields.push_back({.lengths = lengths,
+                               .offsets = {offsets, records + 1, form.wide_offsets},
+                               .offsets_at = form.offsets_at(i),
                                .longest = shape.longest,
-                               .width = shape.width,
-                               .pad = form.pads[i]});
+                               .width = shape.width});
     }
+    if (records != 0) {
+        std::memcpy(memory.host_head + form.slots_at(), slots.data(), slots.size_bytes());
+    }
+    plan.slots = slots;
+    plan.slots_at = form.slots_at();
+    plan.head = {memory.host_head, form.head_bytes()};
+    target.head = memory.head;
+    place_fields(form, taken, shapes, memory.values, target);
 }
 
 }  // namespace headrace::detail

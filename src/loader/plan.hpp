@@ -14,9 +14,8 @@ namespace headrace::detail {
 
 // The shape of one field of a batch, on the host.
 struct FieldShape {
-    std::span<std::int32_t>
-        offsets;  // [batch + 1], quick to copy from; the first records + 1 count
     std::int64_t longest = 0;
+    std::int64_t total = 0;
     std::int64_t width = 0;
 };
 
@@ -25,20 +24,38 @@ struct BatchForm {
     Schema schema;
     Layout layout = Layout::packed;
     std::uint32_t batch = 0;
+    bool wide_offsets = false;
     std::vector<schema::Element> pads;  // one a field
+    // Bytes of device memory for the values of one batch, and whether that is less than a batch of
+    // full records takes: then fields lie where they fit, else always in the same places.
+    std::uint64_t values_bytes = 0;
+    bool is_limited = false;
 
     // Throws UsageError: no batch size, more than half the slots, offsets that could pass int32, a
-    // pad value for no field or out of its dtype's range, a depth or layout that does not exist.
+    // pad value for no field or out of its dtype's range, a depth, layout or transfer that does not
+    // exist.
     static BatchForm of(const Schema& schema, std::uint32_t slots, const LoaderOptions& options);
     // Bytes of the largest batch of a field.
     std::uint64_t most_bytes(std::size_t field) const;
+
+    // The head of a batch (BatchPlan::head): for each field its offsets, and the slots.
+    std::size_t offsets_at(std::size_t field) const noexcept;
+    std::size_t slots_at() const noexcept { return offsets_at(schema.size()); }
+    std::size_t head_bytes() const noexcept;
 };
 
-// Fills `shapes` (one a field) and `plan`, which refers to `taken`, `slots` and `shapes`. `rows`
-// are the rows of slot 0, one a field, `row_bytes` their distances. Allocates nothing the second
-// time.
-void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::uint64_t> slots,
-               std::vector<FieldShape>& shapes, std::span<const std::byte* const> rows,
-               std::span<const std::uint64_t> row_bytes, device::BatchPlan& plan);
+// Memory of a batch, as the device gave it.
+struct BatchMemory {
+    std::byte* values = nullptr;  // on the device, BatchForm::values_bytes
+    std::byte* head = nullptr;    // on the device, BatchForm::head_bytes()
+    std::byte* host_head = nullptr;
+};
+
+// Fills `shapes` (one a field), the head on the host, `plan`, which refers to `taken` and that
+// head, and `target`. `slots` are those of the records. Allocates nothing the second time. Throws
+// SystemError when the values do not fit.
+void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::uint32_t> slots,
+               const BatchMemory& memory, std::vector<FieldShape>& shapes, device::BatchPlan& plan,
+               device::BatchTarget& target);
 
 }  // namespace headrace::detail

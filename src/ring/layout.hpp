@@ -26,7 +26,7 @@
 namespace headrace::ring {
 
 inline constexpr std::uint64_t kMagic = 0x3145434152444548;  // "HEDRACE1", least byte first
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 inline constexpr std::uint32_t kEndianMark = 0x01020304;
 inline constexpr std::size_t kLine = 64;
 inline constexpr std::size_t kPage = 4096;
@@ -106,7 +106,8 @@ struct TrainerCounters {
     Counter loader_started_ns, loader_ended_ns, trainer_waited_ns, waited_for_producers_ns,
         waited_for_copies_ns;
     Counter held_by_trainer_ns, trainer_waiting_since_ns, producers_awaited_since_ns;
-    SharedText<16> device;
+    Counter copying_ns, stripping_ns;
+    SharedText<16> device, host_memory;
 };
 
 struct ProducerCell {

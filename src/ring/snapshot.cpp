@@ -94,6 +94,9 @@ void read_trainer(const TrainerCounters& counters, Stats& stats, std::uint64_t n
     stats.payload_bytes = get(counters.payload_bytes);
     stats.padding_bytes = get(counters.padding_bytes);
     stats.link_bytes = get(counters.link_bytes);
+    stats.host_memory = counters.host_memory.load();
+    stats.copying_s = seconds(get(counters.copying_ns));
+    stats.stripping_s = seconds(get(counters.stripping_ns));
     const std::uint64_t ended = get(counters.loader_ended_ns);
     stats.loader_s = seconds_between(get(counters.loader_started_ns), ended != 0 ? ended : now);
     // Waits that are going on count too: a loader that hangs is the one people look at.

@@ -65,6 +65,19 @@ TEST(BatchFormTest, HoldsAsManyElementsAsInt32OffsetsReach) {
     const Schema exact{{"pixels", u8, 0x7fff'ffff}};
     EXPECT_EQ(BatchForm::of(exact, 64, {.batch = 1}).most_bytes(0), 0x7fff'ffffu);
     EXPECT_TRUE(contains(refusal_of({.batch = 2}, 64, exact), "4294967294 elements"));
+    EXPECT_EQ(BatchForm::of(exact, 64, {.batch = 2, .offsets = i64}).most_bytes(0), 4294967294u);
+}
+
+TEST(BatchFormTest, TakesOffsetsOf32Or64Bits) {
+    EXPECT_FALSE(BatchForm::of(kSchema, 64, {.batch = 1, .offsets = i32}).wide_offsets);
+    EXPECT_TRUE(BatchForm::of(kSchema, 64, {.batch = 1, .offsets = i64}).wide_offsets);
+    EXPECT_TRUE(contains(refusal_of({.batch = 1, .offsets = f32}),
+                         "offsets of dtype f32, wanted i32 or i64"));
+}
+
+TEST(BatchFormTest, RefusesATransferThatDoesNotExist) {
+    EXPECT_TRUE(
+        contains(refusal_of({.batch = 1, .transfer = static_cast<Transfer>(9)}), "transfer"));
 }
 
 TEST(BatchFormTest, RefusesPadValuesThatDoNotFit) {
@@ -77,47 +90,66 @@ TEST(BatchFormTest, RefusesPadValuesThatDoNotFit) {
     }
 }
 
-// A plan of `records` random records in the layouts, against the plain sums.
-void expect_plan(Layout layout, std::size_t records, std::mt19937_64& random) {
-    const BatchForm form = BatchForm::of(kSchema, 64, {.batch = 32, .layout = layout});
-    std::vector<std::int32_t> offsets[2] = {std::vector<std::int32_t>(33, -1),
-                                            std::vector<std::int32_t>(33, -1)};
-    std::vector<FieldShape> shapes(2);
-    for (std::size_t field = 0; field < 2; ++field) shapes[field].offsets = offsets[field];
+// Memory for the batches of a form, and what make_plan() writes.
+struct Planned {
+    explicit Planned(const BatchForm& form)
+        : values(form.values_bytes), head(form.head_bytes()), host_head(form.head_bytes()) {}
+    BatchMemory memory() { return {values.data(), head.data(), host_head.data()}; }
+
+    std::vector<std::byte> values, head, host_head;
+    std::vector<FieldShape> shapes;
+    device::BatchPlan plan;
+    device::BatchTarget target;
+};
+
+Taken random_records(std::size_t records, std::mt19937_64& random) {
     Taken taken;
-    std::vector<std::uint64_t> slots;
-    for (std::size_t field = 0; field < 2; ++field) {
+    for (std::size_t field = 0; field < kSchema.size(); ++field) {
         for (std::size_t i = 0; i < records; ++i) {
             taken.lengths.push_back(
                 static_cast<std::uint32_t>(random() % (kSchema[field].capacity + 1)));
         }
     }
-    for (std::size_t i = 0; i < records; ++i) slots.push_back(random() % 64);
-    const std::byte places[2] = {};
-    const std::byte* const rows[2] = {&places[0], &places[1]};
-    const std::uint64_t row_bytes[2] = {400, 64};
-    device::BatchPlan plan;
-    make_plan(form, taken, slots, shapes, rows, row_bytes, plan);
-    make_plan(form, taken, slots, shapes, rows, row_bytes, plan);  // as for the next batch
+    for (std::size_t i = 0; i < records; ++i) taken.indices.push_back(100 + i);
+    return taken;
+}
 
-    EXPECT_EQ(plan.layout, layout);
+// A plan of `records` random records, against the plain sums.
+void expect_plan(Layout layout, DType offsets, std::size_t records, std::mt19937_64& random) {
+    const BatchForm form =
+        BatchForm::of(kSchema, 64, {.batch = 32, .layout = layout, .offsets = offsets});
+    const Taken taken = random_records(records, random);
+    std::vector<std::uint32_t> slots;
+    for (std::size_t i = 0; i < records; ++i) {
+        slots.push_back(static_cast<std::uint32_t>(random() % 64));
+    }
+    Planned planned(form);
+    const device::BatchPlan& plan = planned.plan;
+    for (int i = 0; i < 2; ++i) {  // the second time as for the next batch
+        make_plan(form, taken, slots, planned.memory(), planned.shapes, planned.plan,
+                  planned.target);
+    }
     EXPECT_EQ(plan.slots.data(), slots.data());
+    EXPECT_EQ(plan.head.data(), planned.host_head.data());
+    EXPECT_EQ(plan.head.size(), planned.host_head.size());
+    if (records != 0) {
+        EXPECT_EQ(std::memcmp(plan.head.data() + plan.slots_at, slots.data(), records * 4), 0);
+    }
+    EXPECT_EQ(planned.target.head, planned.head.data());
     ASSERT_EQ(plan.fields.size(), 2u);
     for (std::size_t i = 0; i < 2; ++i) {
         const device::FieldPlan& field = plan.fields[i];
-        EXPECT_EQ(field.element_bytes, i == 0 ? 4u : 1u);
-        EXPECT_EQ(field.capacity, kSchema[i].capacity);
-        EXPECT_EQ(field.rows, rows[i]);
-        EXPECT_EQ(field.row_bytes, row_bytes[i]);
-        std::int32_t end = 0;
-        std::int64_t longest = 0;
+        std::int64_t end = 0, longest = 0;
         ASSERT_EQ(field.lengths.size(), records);
         ASSERT_EQ(field.offsets.size(), records + 1);
+        EXPECT_EQ(field.offsets.wide(), offsets == i64);
+        EXPECT_EQ(field.offsets.data(), plan.head.data() + field.offsets_at);
+        EXPECT_EQ(field.offsets_at % 256, 0u);
         EXPECT_EQ(field.offsets[0], 0);
         for (std::size_t record = 0; record < records; ++record) {
             const std::uint32_t length = taken.lengths[i * records + record];
             EXPECT_EQ(field.lengths[record], length);
-            end += static_cast<std::int32_t>(length);
+            end += length;
             longest = std::max<std::int64_t>(longest, length);
             EXPECT_EQ(field.offsets[record + 1], end);
         }
@@ -125,7 +157,12 @@ void expect_plan(Layout layout, std::size_t records, std::mt19937_64& random) {
         EXPECT_EQ(field.width, layout == Layout::packed    ? 0
                                : layout == Layout::trimmed ? longest
                                                            : std::int64_t{kSchema[i].capacity});
+        EXPECT_EQ(planned.shapes[i].total, end);
+        EXPECT_EQ(planned.shapes[i].longest, longest);
+        EXPECT_EQ(planned.shapes[i].width, field.width);
     }
+    EXPECT_EQ(planned.target.values[0], planned.values.data());
+    EXPECT_EQ(planned.target.values[1], planned.values.data() + 32 * 100 * 4) << "always there";
 }
 
 TEST(PlanTest, SumsLengthsUpInEveryLayout) {
@@ -134,10 +171,43 @@ TEST(PlanTest, SumsLengthsUpInEveryLayout) {
     std::mt19937_64 random(seed);
     for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
         for (const std::size_t records : {0u, 1u, 2u, 31u, 32u}) {
-            SCOPED_TRACE(std::to_string(records) + " records, " + std::string(name_of(layout)));
-            expect_plan(layout, records, random);
+            for (const DType offsets : {i32, i64}) {
+                SCOPED_TRACE(std::to_string(records) + " records, " + std::string(name_of(layout)));
+                expect_plan(layout, offsets, records, random);
+            }
         }
     }
+}
+
+// With less memory than full records take, fields lie one behind the other, each where the one
+// before it ends.
+TEST(PlanTest, FitsABatchIntoALimit) {
+    const BatchForm form = BatchForm::of(kSchema, 64, {.batch = 32, .batch_bytes_limit = 1024});
+    EXPECT_TRUE(form.is_limited);
+    EXPECT_EQ(form.values_bytes, 1024u);
+    Planned planned(form);
+    Taken taken{.indices = {7, 8}, .lengths = {100, 30, 7, 7}, .holes = {}};
+    const std::vector<std::uint32_t> slots{0, 1};
+    const auto plan = [&] {
+        make_plan(form, taken, slots, planned.memory(), planned.shapes, planned.plan,
+                  planned.target);
+    };
+    plan();
+    EXPECT_EQ(planned.target.values[1], planned.values.data() + 768) << "520 bytes, aligned";
+    taken.lengths[1] = 100;  // 800 bytes take 1,024, and nothing is left for the other field
+    const std::string refusal = error_text<SystemError>(plan);
+    EXPECT_TRUE(contains(refusal, "the batch of records 7 to 8 takes 1280 bytes as packed"));
+    EXPECT_TRUE(contains(refusal, "batch_bytes_limit is 1024"));
+}
+
+TEST(PlanTest, TakesALimitOfMoreThanEnoughAsNone) {
+    const BatchForm none = BatchForm::of(kSchema, 64, {.batch = 32});
+    EXPECT_EQ(none.values_bytes, 32u * 100 * 4 + 256);
+    EXPECT_FALSE(none.is_limited);
+    const BatchForm large =
+        BatchForm::of(kSchema, 64, {.batch = 32, .batch_bytes_limit = 1u << 30});
+    EXPECT_EQ(large.values_bytes, none.values_bytes);
+    EXPECT_FALSE(large.is_limited);
 }
 
 }  // namespace

@@ -1,0 +1,33 @@
+// The command line of `cuda_loop`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace cuda_loop {
+
+struct Options {
+    std::uint32_t epochs = 5;
+    std::uint64_t records = 4096;  ///< of an epoch
+    std::uint32_t batch = 64;
+    std::uint32_t producers = 2;
+    float rate = 0.5f;             ///< of learning: times the mean gradient of a batch
+    std::uint64_t unreadable = 0;  ///< every N-th record is a hole; 0: none
+    std::string device = "best";
+    std::string transfer = "automatic";
+    std::string ring = "cuda_loop";
+};
+
+/// What was asked for cannot be: the program says why and ends with status 2.
+class OptionError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Nothing when --help was asked for and has been printed. Throws OptionError that names the
+/// option, what was found and what was wanted.
+std::optional<Options> parse_options(int argc, char** argv);
+
+}  // namespace cuda_loop
