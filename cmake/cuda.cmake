@@ -1,8 +1,7 @@
 # Finds CUDA as HEADRACE_CUDA says, and sets HEADRACE_HAS_CUDA.
 #
-# What is under kernels/ and in src/device/cuda is listed in kernels/CMakeLists.txt, which the top
-# CMakeLists.txt adds where HEADRACE_HAS_CUDA is true. As long as there is no such file the build
-# has no CUDA device, whatever was found here, and says so.
+# What is under kernels/ and in src/device/cuda is listed there, in a CMakeLists.txt each, which the
+# top one adds where HEADRACE_HAS_CUDA is true; elsewhere src/device/cuda_absent.cpp takes its place.
 set(HEADRACE_HAS_CUDA FALSE)
 if(NOT HEADRACE_CUDA)
     return()
@@ -29,13 +28,12 @@ if(NOT CMAKE_CUDA_COMPILER)
     return()
 endif()
 
-if(NOT EXISTS "${PROJECT_SOURCE_DIR}/kernels/CMakeLists.txt")
-    set(headrace_mode STATUS)
-    if(NOT "${HEADRACE_CUDA}" STREQUAL AUTO)
-        set(headrace_mode WARNING)
-    endif()
-    message(${headrace_mode} "headrace: CUDA was found, but this version has no CUDA device yet")
-endif()
 enable_language(CUDA)
+# CMake 3.25 does not know that nvcc 12 and later speak C++20.
+foreach(kind STANDARD EXTENSION)
+    if(NOT CMAKE_CUDA20_${kind}_COMPILE_OPTION)
+        set(CMAKE_CUDA20_${kind}_COMPILE_OPTION "-std=c++20")
+    endif()
+endforeach()
 find_package(CUDAToolkit REQUIRED)
 set(HEADRACE_HAS_CUDA TRUE)

@@ -36,8 +36,10 @@ struct FieldForm {
 struct CopyForm {
     Layout layout = Layout::packed;
     Transfer transfer = Transfer::automatic;
-    std::uint32_t batch = 0;               // records at the most
-    std::uint64_t most_payload_bytes = 0;  // of the values of one batch
+    std::uint32_t batch = 0;         // records at the most
+    std::uint64_t values_bytes = 0;  // of one batch at the most, each field aligned to 256
+    // Device memory that a device may take besides, where it has a choice: whole rows of a batch.
+    std::uint64_t staging_limit = ~std::uint64_t{0};
     std::vector<FieldForm> fields;
 };
 

@@ -66,11 +66,13 @@ void LoaderCore::register_ring() {
 
 device::CopyForm LoaderCore::copy_form() const {
     const ring::Geometry geometry = ring::Geometry::of(form_.schema, ring_->description().slots);
-    device::CopyForm form{.layout = form_.layout,
-                          .transfer = options_.transfer,
-                          .batch = form_.batch,
-                          .most_payload_bytes = form_.values_bytes,
-                          .fields = {}};
+    device::CopyForm form{
+        .layout = form_.layout,
+        .transfer = options_.transfer,
+        .batch = form_.batch,
+        .values_bytes = form_.values_bytes,
+        .staging_limit = form_.is_limited ? form_.values_bytes : ~std::uint64_t{0},
+        .fields = {}};
     for (std::size_t field = 0; field < form_.schema.size(); ++field) {
         form.fields.push_back({.element_bytes = bytes_of(form_.schema[field].dtype),
                                .capacity = form_.schema[field].capacity,

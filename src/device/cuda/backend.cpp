@@ -1,0 +1,127 @@
+// Batches on a GPU. Knows CUDA's runtime, and the kernels by their launching functions.
+#include <cuda_runtime_api.h>
+
+#if __has_include(<nvtx3/nvToolsExt.h>)
+#    include <nvtx3/nvToolsExt.h>
+#    define HEADRACE_HAS_NVTX 1
+#else
+#    define HEADRACE_HAS_NVTX 0
+#endif
+
+#include <charconv>
+
+#include "device/cuda.hpp"
+#include "device/cuda/call.hpp"
+#include "device/cuda/copy_stream.hpp"
+#include "device/cuda/owners.hpp"
+#include "device/cuda/pinned_ring.hpp"
+#include "headrace/error.hpp"
+
+namespace headrace::device {
+
+namespace cuda {
+
+namespace {
+
+class DeviceBuffer final : public Buffer {
+  public:
+    explicit DeviceBuffer(DeviceMemory memory) : memory_(std::move(memory)) {}
+    std::byte* data() const noexcept override { return memory_.get(); }
+
+  private:
+    DeviceMemory memory_;
+};
+
+class PinnedBuffer final : public Buffer {
+  public:
+    explicit PinnedBuffer(PinnedMemory memory) : memory_(std::move(memory)) {}
+    std::byte* data() const noexcept override { return memory_.get(); }
+
+  private:
+    PinnedMemory memory_;
+};
+
+cudaStream_t stream_of(StreamRef stream) noexcept {
+    return static_cast<cudaStream_t>(stream.native);
+}
+
+class CudaBackend final : public Backend {
+  public:
+    CudaBackend(std::string name, int ordinal) : name_(std::move(name)), ordinal_(ordinal) {}
+
+    std::string name() const override { return name_; }
+    bool has_streams() const noexcept override { return true; }
+
+    std::unique_ptr<Registration> register_host(std::span<std::byte> memory) override {
+        return std::make_unique<PinnedRing>(ordinal_, memory);
+    }
+    std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
+        return std::make_unique<DeviceBuffer>(allocate_device(ordinal_, bytes));
+    }
+    std::unique_ptr<Buffer> allocate_host(std::size_t bytes) override {
+        return std::make_unique<PinnedBuffer>(allocate_pinned(ordinal_, bytes));
+    }
+    std::unique_ptr<Event> make_event() override {
+        return std::make_unique<CudaEvent>(cuda::make_event(ordinal_));
+    }
+    std::unique_ptr<CopyStream> make_copy_stream(const CopyForm& form,
+                                                 Registration* registration) override {
+        return std::make_unique<CudaCopyStream>(ordinal_, form,
+                                                *static_cast<PinnedRing*>(registration));
+    }
+
+    void synchronize(Event& event) override {
+        const CurrentDevice current(ordinal_);
+        check(cudaEventSynchronize(event_of(event)), ordinal_, "cudaEventSynchronize");
+    }
+    // The trainer's stream may be CUDA's default one, which belongs to the current GPU.
+    void record(Event& event, StreamRef stream) override {
+        const CurrentDevice current(ordinal_);
+        check(cudaEventRecord(event_of(event), stream_of(stream)), ordinal_,
+              "cudaEventRecord on the trainer's stream");
+    }
+    void wait(StreamRef stream, Event& event) override {
+        const CurrentDevice current(ordinal_);
+        check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), ordinal_,
+              "cudaStreamWaitEvent of the trainer's stream");
+    }
+    std::optional<double> seconds_between(Event& from, Event& to) override {
+        const CurrentDevice current(ordinal_);
+        float milliseconds = 0;
+        const cudaError_t error = cudaEventElapsedTime(&milliseconds, event_of(from), event_of(to));
+        if (error == cudaErrorNotReady) {
+            static_cast<void>(cudaGetLastError());
+            return std::nullopt;
+        }
+        check(error, ordinal_, "cudaEventElapsedTime");
+        return static_cast<double>(milliseconds) / 1e3;
+    }
+
+    void begin_stage([[maybe_unused]] const char* name) noexcept override {
+#if HEADRACE_HAS_NVTX
+        nvtxRangePushA(name);
+#endif
+    }
+    void end_stage() noexcept override {
+#if HEADRACE_HAS_NVTX
+        nvtxRangePop();
+#endif
+    }
+
+  private:
+    std::string name_;
+    int ordinal_;
+};
+
+}  // namespace
+
+}  // namespace cuda
+
+std::shared_ptr<Backend> make_cuda_backend(const std::string& name) {
+    constexpr std::string_view kPrefix = "cuda:";
+    int ordinal = 0;
+    std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), ordinal);
+    return std::make_shared<cuda::CudaBackend>(name, ordinal);
+}
+
+}  // namespace headrace::device
