@@ -28,5 +28,10 @@ install(FILES ${PROJECT_BINARY_DIR}/headraceConfig.cmake
 
 # pkg-config: the prefix is told from where the file lies, as many folders up as it lies deep.
 string(REGEX REPLACE "[^/]+" ".." headrace_up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+set(headrace_pc_libs "")
+if(HEADRACE_HAS_CUDA)
+    # By name only: the tree must not know where it was built.
+    set(headrace_pc_libs " -lcudart_static -ldl -lrt")
+endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/headrace.pc.in ${PROJECT_BINARY_DIR}/headrace.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/headrace.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -2,7 +2,7 @@
 # Sees to it that the Debian packages are there which a build, the tests or a sample need: installs
 # what is missing, says what it installs, and does nothing when nothing is missing.
 #   usage: cmake/require_packages.sh GROUP...
-#   groups: build cli tests bench torch audio voices clang
+#   groups: build cli tests bench torch audio voices clang cuda (for require_cuda.sh)
 # Uses sudo when not root. Without apt it looks for the programs and headers themselves, and stops
 # with a list when some are missing. HEADRACE_NO_INSTALL=1: install nothing, only look.
 # HEADRACE_TORCH_DIR set: the group `torch` is taken from there and nothing is installed for it.
@@ -21,8 +21,10 @@ packages_of() {
         audio) echo libsndfile1-dev libkissfft-dev ;;
         voices) echo asterisk-core-sounds-{en,es,fr,it,ru}-wav ;;
         clang) echo clang clang-format clang-tidy ;;
+        # What require_cuda.sh installs nvcc with, where there is none.
+        cuda) [ -n "$(command -v nvcc)" ] || [ -x /usr/local/cuda/bin/nvcc ] || echo python3-pip ;;
         *) stop "no group \"$1\" of packages; there are: build cli tests bench torch audio voices" \
-                "clang" ;;
+                "clang cuda" ;;
     esac
 }
 
@@ -36,7 +38,7 @@ works() {
         ninja-build) command -v ninja ;;
         cmake | pkg-config | clang | clang-format | clang-tidy) command -v "$1" ;;
         # A comfort: nothing fails without it. LibTorch takes ten times as long without OpenBLAS.
-        ccache | googletest | libopenblas0-openmp) true ;;
+        ccache | googletest | libopenblas0-openmp | python3-pip) true ;;
         libcxxopts-dev) has_header cxxopts.hpp ;;
         nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
         libgtest-dev) has_header gtest/gtest.h ;;

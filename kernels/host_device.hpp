@@ -3,11 +3,19 @@
 #pragma once
 
 #ifdef __CUDACC__
-#define HEADRACE_HOST_DEVICE __host__ __device__
-#define HEADRACE_UNROLL _Pragma("unroll")
+#    define HEADRACE_HOST_DEVICE __host__ __device__
 #else
-#define HEADRACE_HOST_DEVICE
-#define HEADRACE_UNROLL
+#    define HEADRACE_HOST_DEVICE
+#endif
+
+// Before a loop that only makes sense unrolled, for it walks an array that shall lie in registers;
+// and before one whose body is long and seldom run.
+#ifdef __CUDA_ARCH__
+#    define HEADRACE_UNROLL _Pragma("unroll")
+#    define HEADRACE_DO_NOT_UNROLL _Pragma("unroll 1")
+#else
+#    define HEADRACE_UNROLL
+#    define HEADRACE_DO_NOT_UNROLL
 #endif
 
 namespace headrace::kernels {

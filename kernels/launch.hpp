@@ -1,13 +1,13 @@
 // The kernels, as functions that a C++ compiler can call. Each enqueues one kernel for all jobs on
-// `stream` and returns at once: nothing is allocated, nothing synchronised. Jobs without anything to
-// do are passed over; with nothing to do at all there is no launch. Byte offsets have 64 bits.
+// `stream` and returns at once: nothing is allocated, nothing synchronised. Jobs without anything
+// to do are passed over; with nothing to do at all there is no launch. Byte offsets have 64 bits.
 //
 // `max_blocks` caps the grid: blocks of 256 threads, which take the work in turns.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
-#include "field_job.hpp"
+#include "kernels/field_job.hpp"
 
 namespace headrace::kernels {
 

@@ -68,7 +68,7 @@ class RowTarget {
     HEADRACE_HOST_DEVICE RowTarget(const FieldJob& job, Range tile)
         : records_(job), row_bytes_(row_bytes(job)), tile_(tile.begin) {
         first_ = static_cast<std::uint32_t>(tile.begin / row_bytes_);
-        column_ = tile.begin % row_bytes_;
+        column_ = tile.begin - first_ * row_bytes_;
     }
 
     HEADRACE_HOST_DEVICE const Records<Offset>& records() const { return records_; }
@@ -76,7 +76,7 @@ class RowTarget {
     // `position`: within the tile.
     HEADRACE_HOST_DEVICE Spot at(std::uint64_t position) const {
         const std::uint64_t column = column_ + (position - tile_);
-        if (row_bytes_ >= kTileVectors * kVectorBytes) {  // no tile reaches into a third row
+        if (row_bytes_ >= kTileBytes) {  // no tile reaches into a third row
             return column < row_bytes_ ? in(first_, column) : in(first_ + 1, column - row_bytes_);
         }
         // Less than a row and a tile: 32 bits are enough, and their division is much the cheaper.

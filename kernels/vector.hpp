@@ -1,7 +1,7 @@
 // 16 bytes, the widest access of a device: loaded and stored whole, and moved by bytes in between.
 // Nothing here picks a word by a number that is not known when it is compiled: such an array would
-// lie in memory instead of registers. Bytes are numbered as a little-endian machine lays them, which
-// every machine with a CUDA device is.
+// lie in memory instead of registers. Bytes are numbered as a little-endian machine lays them,
+// which every machine with a CUDA device is.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,9 @@
 namespace headrace::kernels {
 
 inline constexpr std::uint32_t kVectorBytes = 16;
+inline constexpr std::uint32_t kVectorShift = 4;
+// Of a position: its place in its block of 16 bytes.
+inline constexpr std::uint64_t kVectorMask = kVectorBytes - 1;
 
 struct alignas(kVectorBytes) Vector {
     std::uint32_t word[4];

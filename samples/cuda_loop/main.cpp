@@ -79,7 +79,7 @@ EpochResult run_epoch(headrace::Loader& loader, cuda_loop::Trainer& trainer) {
         trainer.step(batch);
         result.records += batch.size();
         result.holes += batch.holes().size();
-    }  // the batch goes back before its step has run: the loader waits for it, by an event
+    }  // a batch goes back before its step has run: the loader waits for that, by an event
     const cuda_loop::Totals totals = trainer.end_epoch();
     if (result.records == 0) throw std::runtime_error("an epoch without a record to learn from");
     result.loss = totals.loss / static_cast<double>(result.records);
@@ -121,24 +121,28 @@ bool train(headrace::Loader& loader, cuda_loop::Trainer& trainer,
     return after < before;
 }
 
+headrace::LoaderOptions loader_options(const cuda_loop::Options& options) {
+    headrace::LoaderOptions loader;
+    loader.batch = options.batch;
+    loader.device = find_device(options.device);
+    loader.transfer = headrace::parse_transfer(options.transfer);
+    return loader;
+}
+
 int run(const cuda_loop::Options& options) {
+    const headrace::LoaderOptions wanted = loader_options(options);
     headrace::Ring ring = make_ring(options);
-    // Before CUDA starts, which takes a while: they work in the meantime. One that fails ends the
-    // ring, and with it whatever waits for it here.
+    // They work while the GPU gets ready. One that fails ends the ring, and with it whatever waits
+    // for it here.
     const cuda_loop::Producers producers({cuda_loop::program_beside_this("cuda_loop_producer"),
                                           ring.name(), std::to_string(options.unreadable)},
                                          options.producers,
                                          [&ring](const std::string& what) { ring.abort(what); });
-    const headrace::Device device = find_device(options.device);
-    const auto trainer = make_trainer(device, options);
-    headrace::LoaderOptions wanted;
-    wanted.batch = options.batch;
-    wanted.device = device;
-    wanted.transfer = headrace::parse_transfer(options.transfer);
+    const auto trainer = make_trainer(wanted.device, options);
     headrace::Loader loader(ring, wanted);
     std::printf("%s: %llu records of %u to %u values, batches of %u, %u producers\n",
-                device.name().c_str(), static_cast<Longs>(options.records), cuda_loop::kShortest,
-                cuda_loop::kLongest, options.batch, options.producers);
+                wanted.device.name().c_str(), static_cast<Longs>(options.records),
+                cuda_loop::kShortest, cuda_loop::kLongest, options.batch, options.producers);
     const bool fell = train(loader, *trainer, options);
     if (!fell) std::fprintf(stderr, "cuda_loop: the loss did not fall\n");
     producers.wait_for_end(kProducersGrace);

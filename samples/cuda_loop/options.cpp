@@ -29,7 +29,7 @@ cxxopts::Options describe(Options& options) {
     add("batch", "Recordings of a batch", number(options.batch), "N");
     add("producers", "Producer processes to start", number(options.producers), "N");
     add("rate", "Rate of learning: times the mean gradient of a batch",
-        cxxopts::value(options.rate)->default_value("0.5"), "X");
+        cxxopts::value(options.rate)->default_value("0.3"), "X");
     add("unreadable", "Every N-th recording cannot be read; 0: all can", number(options.unreadable),
         "N");
     add("device", "best, host, cuda:0, ...", text(options.device), "NAME");

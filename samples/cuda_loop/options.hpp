@@ -13,7 +13,7 @@ struct Options {
     std::uint64_t records = 4096;  ///< of an epoch
     std::uint32_t batch = 64;
     std::uint32_t producers = 2;
-    float rate = 0.5f;             ///< of learning: times the mean gradient of a batch
+    float rate = 0.3f;             ///< of learning: times the mean gradient of a batch
     std::uint64_t unreadable = 0;  ///< every N-th record is a hole; 0: none
     std::string device = "best";
     std::string transfer = "automatic";

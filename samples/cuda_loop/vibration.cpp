@@ -13,7 +13,7 @@ namespace {
 constexpr float kNoise = 1.0f;      // standard deviation
 constexpr float kUnbalance = 0.5f;  // every shaft swings a little, worn or not
 // A worn bearing knocks once a turn. It is weaker than the noise: one turn hardly tells, many do.
-constexpr float kKnock = 0.5f;
+constexpr float kKnock = 0.8f;
 constexpr std::size_t kKnockBegins = 9;
 constexpr std::size_t kKnockEnds = 12;
 

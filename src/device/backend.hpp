@@ -134,6 +134,8 @@ class Backend {
     // the other order. Empty where the device has no clock.
     virtual std::optional<double> seconds_between(Event& from, Event& to) = 0;
 
+    // Called once by each thread that is the loader's own, before anything else.
+    virtual void enter_thread() {}
     // A named stage of the calling thread, for a profiler's time line. They nest.
     virtual void begin_stage(const char* name) noexcept = 0;
     virtual void end_stage() noexcept = 0;

@@ -53,6 +53,7 @@ void LoaderCore::stop() noexcept {
 
 void LoaderCore::plan_batches() {
     try {
+        backend_->enter_thread();
         while (plan_one()) {
         }
     } catch (...) {
@@ -230,6 +231,11 @@ void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
 }
 
 void LoaderCore::complete_copies() {
+    try {
+        backend_->enter_thread();
+    } catch (...) {
+        fail(std::current_exception());
+    }
     std::unique_lock lock(mutex_);
     for (;;) {
         copying_changed_.wait(lock, [this] { return no_more_copies_ || !copying_.empty(); });

@@ -32,33 +32,45 @@ std::string Stats::verdict() const {
         }
         return "no batch has been asked for yet";
     }
+    // A trainer on a GPU waits with its stream: what counts is whether the GPU stands idle.
+    const std::string who = device.starts_with("cuda") ? "the GPU" : "the trainer";
     const double waited = trainer_waited_s / loader_s;
     const double for_producers = waited_for_producers_s / loader_s;
     const double for_copies = waited_for_copies_s / loader_s;
     // Below this a faster loader would not be noticed.
     constexpr double kNoticeable = 0.02;
     if (waited < kNoticeable) {
-        return "the trainer waited " + percent(waited) +
+        return who + " waited " + percent(waited) +
                " of the time: the loader keeps up, and the producers were idle for " +
                percent(idle_share(*this)) + " of theirs";
     }
     const double for_neither = waited - for_producers - for_copies;
     if (for_neither > for_producers && for_neither > for_copies) {
-        return "the trainer waited " + percent(for_neither) +
+        return who + " waited " + percent(for_neither) +
                " of the time for neither producers nor copies: the processors are busy elsewhere, "
                "or "
-               "it holds its batches for too long";
+               "the trainer holds its batches for too long";
     }
     if (for_producers >= for_copies) {
-        return "the trainer waited " + percent(for_producers) +
+        return who + " waited " + percent(for_producers) +
                " of the time for producers: add producers, or make them faster";
     }
     if (device == "host") {
-        return "the trainer waited " + percent(for_copies) +
+        return who + " waited " + percent(for_copies) +
                " of the time for copies: the memory is the limit; make records smaller, or batches "
                "deeper";
     }
-    return "the trainer waited " + percent(for_copies) +
+    if (host_memory == "bounced") {
+        return who + " waited " + percent(for_copies) +
+               " of the time for copies to the device: the ring's memory could not be pinned, and "
+               "batches go through a buffer; give the process the right to pin it";
+    }
+    if (stripping_s > copying_s) {
+        return who + " waited " + percent(for_copies) +
+               " of the time for copies to the device, most of it for stripping padding: other work "
+               "keeps the GPU busy; make batches deeper";
+    }
+    return who + " waited " + percent(for_copies) +
            " of the time for copies to the device: the link is the limit; make records smaller, "
            "or batches deeper";
 }

@@ -94,7 +94,7 @@ class SampleBatch {
         CopyForm form{.layout = layout,
                       .transfer = transfer,
                       .batch = static_cast<std::uint32_t>(std::max<std::size_t>(1, size())),
-                      .most_payload_bytes = values_bytes(),
+                      .values_bytes = values_bytes(),
                       .fields = {}};
         for (const SampleField& field : fields) {
             form.fields.push_back({.element_bytes = field.element_bytes,

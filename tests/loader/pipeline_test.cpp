@@ -1,38 +1,17 @@
-// The loader's threads, with a device whose copies take their time, and one that fails.
+// The loader's threads, with a device whose copies take their time.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <optional>
 
-#include "device/delayed_backend.hpp"
-#include "loader/loader_fixture.hpp"
+#include "loader/pipeline_fixture.hpp"
 
 namespace headrace {
 namespace {
 
-using device::DelayedBackend;
 using std::chrono::milliseconds;
-using Fault = DelayedBackend::Fault;
 
-class PipelineTest : public LoaderFixture {
-  protected:
-    LoaderOptions late(std::uint32_t batch, std::uint32_t depth = 2) const {
-        return {.batch = batch, .device = Device::custom(device_), .depth = depth};
-    }
-    bool enqueues(std::uint64_t copies) const {
-        return eventually([&] { return device_->seen().enqueued == copies; });
-    }
-    void expect_no_mistakes() const {
-        const DelayedBackend::Seen seen = device_->seen();
-        EXPECT_EQ(seen.plans_changed, 0u) << "a plan stays until its event is complete";
-        EXPECT_EQ(seen.copies_while_busy, 0u) << "a batch waits for the streams that used it";
-        EXPECT_EQ(seen.unregistered_early, 0u) << "the memory stays until all copies are done";
-    }
-
-    // They outlive rings and loaders, and the streams the device.
-    DelayedBackend::TrainerStream stream_, other_stream_;
-    std::shared_ptr<DelayedBackend> device_ = std::make_shared<DelayedBackend>();
-};
+class PipelineTest : public PipelineFixture {};
 
 TEST_F(PipelineTest, ReleasesSlotsOnlyWhenTheirCopyIsComplete) {
     Ring ring = Ring::create(options(0, 4));
@@ -52,7 +31,7 @@ TEST_F(PipelineTest, ReleasesSlotsOnlyWhenTheirCopyIsComplete) {
     EXPECT_EQ(producer.try_claim().outcome(), Outcome::timed_out) << "two are still being copied";
     device_->let_copies_go();
     ASSERT_TRUE(eventually([&] { return ring.stats().leased == 0; }));
-    device_->synchronize(stream_);
+    stream_.synchronize();
     expect_content(*first);
     expect_content(*second);
     expect_books(ring);
@@ -84,7 +63,7 @@ TEST_F(PipelineTest, DeliversTheSameFromADeviceThatIsLate) {
         Loader loader(ring, loader_options);
         std::uint64_t batches = 0;
         for (const Batch& batch : loader.epoch(stream_.ref())) {
-            device_->synchronize(stream_);
+            stream_.synchronize();
             expect_content(batch);
             ++batches;
         }
@@ -102,7 +81,7 @@ TEST_F(PipelineTest, KeepsManyCopiesOnTheirWay) {
     std::uint64_t index = 0;
     for (const Batch& batch : loader.epoch(stream_.ref())) {
         EXPECT_EQ(batch.first_index(), index++);
-        device_->synchronize(stream_);
+        stream_.synchronize();
     }
     EXPECT_EQ(index, 4000u);
     expect_books(ring);
@@ -135,6 +114,7 @@ TEST_F(PipelineTest, GoesOnWhenBatchesComeBackBeforeTheirCopies) {
     expect_no_mistakes();
 }
 
+// One stream, or several, the first of which is told to next() and the others are not.
 TEST_F(PipelineTest, WritesABatchAgainOnlyWhenTheTrainersStreamsHavePassed) {
     for (const bool on_other : {false, true}) {
         Ring ring = Ring::create(options(0, 4));
@@ -144,34 +124,70 @@ TEST_F(PipelineTest, WritesABatchAgainOnlyWhenTheTrainersStreamsHavePassed) {
         write(producer, 4);
         auto first = loader.next(stream_.ref());
         ASSERT_TRUE(first);
-        if (on_other) first->used_on(other_stream_.ref());
-        device_->synchronize(stream_);
-        auto& busy = on_other ? other_stream_ : stream_;
-        device_->set_busy(busy, true);
+        stream_.synchronize();
         const float* const values = first->values<float>("floats");
         const std::vector<float> content(values, values + first->total("floats"));
+        std::atomic<bool> is_same = false;
+        auto& busy = on_other ? other_stream_ : stream_;
+        if (on_other) other_stream_.wait_for(stream_);
+        busy.hold();
+        use(busy, *first, [&] { is_same = std::equal(content.begin(), content.end(), values); });
+        if (on_other) first->used_on(other_stream_.ref());
         first->release();
         ASSERT_TRUE(enqueues(before + 2));
-        EXPECT_TRUE(std::equal(content.begin(), content.end(), values)) << "still being read";
-        device_->set_busy(busy, false);
+        EXPECT_EQ(device_->seen().begun, before + 1);
+        busy.let_go();
         const auto second = loader.next(stream_.ref());
         ASSERT_TRUE(second);
-        device_->synchronize(stream_);
+        stream_.synchronize();
+        EXPECT_TRUE(is_same) << "it was still being read";
         expect_content(*second);
         expect_no_mistakes();
     }
 }
 
+// All of them: the copy goes on when the last one has passed.
+TEST_F(PipelineTest, WaitsForEveryStreamThatUsedABatch) {
+    Ring ring = Ring::create(options(0, 4));
+    Producer producer = ring.producer();
+    device::SimulatedStream third(device_->simulator());
+    device::SimulatedStream* const streams[] = {&stream_, &other_stream_, &third};
+    Loader loader(ring, late(2, 1));
+    for (std::uint64_t turn = 0; turn < 6; ++turn) {
+        write(producer, 2);
+        auto batch = loader.next(streams[turn % 3]->ref());
+        ASSERT_TRUE(batch);
+        streams[turn % 3]->synchronize();
+        expect_content(*batch);
+        for (device::SimulatedStream* const stream : streams) {
+            stream->hold();
+            use(*stream, *batch);
+            batch->used_on(stream->ref());
+            batch->used_on(stream->ref());  // again is once
+        }
+        batch->release();
+        write(producer, 2);
+        ASSERT_TRUE(enqueues(2 * turn + 2));
+        for (device::SimulatedStream* const stream : streams) {
+            EXPECT_EQ(device_->seen().begun, 2 * turn + 1);
+            stream->let_go();
+            stream->synchronize();
+        }
+        EXPECT_TRUE(loader.next(stream_.ref()));
+    }
+    expect_no_mistakes();
+}
+
 TEST_F(PipelineTest, WantsToKnowTheStream) {
     Ring ring = Ring::create(options(0));
     Loader loader(ring, late(2));
-    const std::string wanted = "device delayed has streams; say which one will use the batch";
+    const std::string wanted = "device simulated has streams; say which one will use the batch";
     EXPECT_TRUE(contains(error_text<UsageError>([&] { loader.next(); }), wanted));
     EXPECT_TRUE(
         contains(error_text<UsageError>([&] { loader.next_for(milliseconds(1)); }), wanted));
     EXPECT_TRUE(contains(error_text<UsageError>([&] { loader.epoch(); }), wanted));
     EXPECT_EQ(loader.next_for(milliseconds(1), stream_.ref()).outcome(), Outcome::timed_out);
-    EXPECT_EQ(loader.stats().device, "delayed");
+    EXPECT_EQ(loader.stats().device, "simulated");
 }
 
 // ---- the end -----------------------------------------------------------------------------------
@@ -184,7 +200,7 @@ TEST_F(PipelineTest, WaitsForItsCopiesBeforeItGoes) {
     std::optional<Loader> loader(std::in_place, ring, late(2));
     ASSERT_TRUE(enqueues(2));
     std::thread destroyer([&] { loader.reset(); });
-    EXPECT_TRUE(eventually([&] { return device_->seen().synchronizing == 1; }));
+    EXPECT_TRUE(eventually([&] { return device_->simulator()->synchronizing() == 1; }));
     device_->let_copies_go();
     destroyer.join();
     EXPECT_EQ(ring.stats().leased, 0u);
@@ -210,7 +226,7 @@ TEST_F(PipelineTest, WaitsForTheCopyThatItIsJustHandingOver) {
     });
     EXPECT_TRUE(contains(error_text<UsageError>([&] { epoch.begin(); }), "destroyed"));
     device_->let_enqueue_go();
-    EXPECT_TRUE(eventually([&] { return gone || device_->seen().synchronizing == 1; }));
+    EXPECT_TRUE(eventually([&] { return gone || device_->simulator()->synchronizing() == 1; }));
     EXPECT_FALSE(gone) << "it went with a copy on its way";
     device_->let_copies_go();
     destroyer.join();
@@ -219,92 +235,30 @@ TEST_F(PipelineTest, WaitsForTheCopyThatItIsJustHandingOver) {
     expect_no_mistakes();
 }
 
-// ---- devices that fail -------------------------------------------------------------------------
-
-TEST_F(PipelineTest, TellsAnErrorOfTheDeviceAndLetsProducersGo) {
-    Ring ring = Ring::create(options(0, 4));
+// A lease that outlives the loader: the memory goes with it, and waits for the work on it.
+TEST_F(PipelineTest, WaitsForTheTrainersStreamsBeforeItsMemoryGoes) {
+    Ring ring = Ring::create(options(0, 8));
     Producer producer = ring.producer();
-    device_->fail_at(Fault::enqueue, 1);
-    Loader loader(ring, late(2));
     write(producer, 4);
-    EXPECT_TRUE(loader.next(stream_.ref())) << "the batch before it";
-    for (int i = 0; i < 2; ++i) {
-        EXPECT_TRUE(contains(error_text<device::DelayedError>([&] { loader.next(stream_.ref()); }),
-                             "fault"));
-    }
-    EXPECT_THROW(loader.next_for(milliseconds(0), stream_.ref()), device::DelayedError);
-    EXPECT_TRUE(contains(error_text<RingAborted>([&] {
-                             while (producer.claim()) {
-                             }
-                         }),
-                         "a fault that the test asked for"));
-    EXPECT_TRUE(eventually([&] { return ring.stats().leased == 2; })) << "those that failed";
-    expect_balance(ring.stats());
-}
-
-TEST_F(PipelineTest, WakesProducersAndTrainersWhenTheDeviceFails) {
-    Ring ring = Ring::create(options(0, 2));
-    Producer producer = ring.producer();
-    device_->fail_at(Fault::enqueue);
-    device_->hold_enqueue();
-    Loader loader(ring, late(1));
-    write(producer, 2);
-    std::thread waiting([&] { EXPECT_THROW(producer.claim(), RingAborted); });
-    std::thread trainer([&] { EXPECT_THROW(loader.next(stream_.ref()), device::DelayedError); });
-    EXPECT_TRUE(eventually([&] { return ring.stats().producers.at(0).waited_s > 0; }));
-    EXPECT_TRUE(eventually([&] { return ring.stats().trainer_waited_s > 0; }));
-    device_->let_enqueue_go();
-    waiting.join();
-    trainer.join();
-}
-
-TEST_F(PipelineTest, TellsAnErrorThatACopyEndsWith) {
-    Ring ring = Ring::create(options(0, 4));
-    Producer producer = ring.producer();
-    device_->hold_copies();
-    device_->fail_at(Fault::synchronize);
-    Loader loader(ring, late(2));
-    write(producer, 4);
-    ASSERT_TRUE(enqueues(2));
-    device_->let_copies_go();
-    EXPECT_THROW(
-        {
-            for (int i = 0; i < 3; ++i) {
-                if (!loader.next_for(std::chrono::seconds(20), stream_.ref())) break;
-            }
-        },
-        device::DelayedError);
-    EXPECT_THROW(
-        {
-            while (producer.claim()) {
-            }
-        },
-        RingAborted);
-}
-
-TEST_F(PipelineTest, TellsAnErrorOfGivingBackAtALaterCall) {
-    Ring ring = Ring::create(options(0, 4));
-    Producer producer = ring.producer();
-    Loader loader(ring, late(2));
-    write(producer, 4);
-    device_->fail_at(Fault::record_on_stream);
-    EXPECT_NO_THROW(EXPECT_TRUE(loader.next(stream_.ref()))) << "giving back does not throw";
-    EXPECT_THROW(
-        {
-            while (loader.next_for(std::chrono::seconds(20), stream_.ref())) {
-            }
-        },
-        device::DelayedError);
-}
-
-TEST_F(PipelineTest, LeavesTheConsumerFreeWhenTheDeviceHasNoMemory) {
-    Ring ring = Ring::create(options(0));
-    Producer producer = ring.producer();
-    device_->fail_at(Fault::allocate, 7);
-    EXPECT_THROW(Loader(ring, late(2)), device::DelayedError);
-    write(producer, 2);
-    Loader loader(ring, late(2));
-    EXPECT_TRUE(loader.next(stream_.ref()));
+    std::optional<Loader> loader(std::in_place, ring, late(2));
+    auto first = loader->next(stream_.ref());
+    auto second = loader->next(stream_.ref());
+    ASSERT_TRUE(first && second);
+    loader.reset();
+    stream_.synchronize();
+    expect_content(*first);
+    expect_content(*second);
+    stream_.hold();
+    use(stream_, *first);
+    use(stream_, *second);
+    second->release();
+    EXPECT_GT(device_->simulator()->allocations(), 0u);
+    std::thread last([&] { first->release(); });
+    EXPECT_TRUE(eventually([&] { return device_->simulator()->synchronizing() == 1; }));
+    stream_.let_go();
+    last.join();
+    EXPECT_EQ(device_->simulator()->allocations(), 0u);
+    expect_no_mistakes();
 }
 
 }  // namespace

@@ -41,6 +41,21 @@ TEST(VerdictTest, NamesTheLinkThatIsTooSlow) {
                          "is the limit"));
 }
 
+TEST(VerdictTest, SpeaksOfTheGpuWhereThereIsOne) {
+    Stats stats = stats_of(100, 40, 31, 9);
+    stats.device = "cuda:1";
+    EXPECT_TRUE(contains(stats.verdict(), "the GPU waited 31 % of the time for producers"));
+    stats.waited_for_producers_s = 0;
+    EXPECT_TRUE(contains(stats.verdict(), "the GPU waited 31 % of the time for neither"));
+    stats.waited_for_copies_s = 40;
+    EXPECT_TRUE(contains(stats.verdict(), "the link is the limit"));
+    stats.copying_s = 1;
+    stats.stripping_s = 2;
+    EXPECT_TRUE(contains(stats.verdict(), "most of it for stripping padding"));
+    stats.host_memory = "bounced";
+    EXPECT_TRUE(contains(stats.verdict(), "could not be pinned"));
+}
+
 TEST(VerdictTest, PraisesALoaderThatKeepsUp) {
     Stats stats = stats_of(100, 1, 1, 0);
     for (const double waited : {10.0, 30.0}) {

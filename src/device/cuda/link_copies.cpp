@@ -7,6 +7,14 @@
 
 namespace headrace::device::cuda {
 
+namespace {
+
+// What cudaMemcpy2DAsync takes: cudaDeviceProp::memPitch is this on all GPUs so far. Wider rows are
+// copied one by one, which is no loss at that size.
+constexpr std::size_t kMostPitch = 0x7fff'ffff;
+
+}  // namespace
+
 std::uint64_t LinkCopies::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
     const std::uint64_t all = bytes;
     while (bytes != 0) {
@@ -25,7 +33,8 @@ std::uint64_t LinkCopies::copy_rows(std::byte* to, std::size_t to_pitch, const s
     if (width == 0) return 0;
     const std::uint64_t all = std::uint64_t{width} * rows;
     while (rows != 0) {
-        const std::size_t piece = ring_.bytes_to_end_of_piece(from);
+        const std::size_t piece =
+            std::max(from_pitch, to_pitch) > kMostPitch ? 0 : ring_.bytes_to_end_of_piece(from);
         // Those that end within the piece: the last one needs its width only.
         const std::size_t whole =
             piece < width ? 0 : std::min(rows, (piece - width) / from_pitch + 1);
