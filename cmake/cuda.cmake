@@ -1,7 +1,7 @@
 # Finds CUDA as HEADRACE_CUDA says, and sets HEADRACE_HAS_CUDA.
 #
 # What is under kernels/ and in src/device/cuda is listed there, in a CMakeLists.txt each, which the
-# top one adds where HEADRACE_HAS_CUDA is true; elsewhere src/device/cuda_absent.cpp takes its place.
+# top one adds where HEADRACE_HAS_CUDA is true. Elsewhere there is src/device/cuda_absent.cpp.
 set(HEADRACE_HAS_CUDA FALSE)
 if(NOT HEADRACE_CUDA)
     return()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees to it that there is a CUDA compiler, and prints its path: the one that CUDACXX names, the nvcc
-# in PATH or in /usr/local/cuda, or one that it installs from NVIDIA's packages in PyPI (compiler,
-# runtime, CCCL and NVTX; 100 MB) into a folder of the caller's. Nothing of it needs a GPU.
+# Sees to it that there is a CUDA compiler, and prints its path: the one that CUDACXX names, the
+# nvcc in PATH or in /usr/local/cuda, or one that it installs into a folder of the caller's, from
+# NVIDIA's packages in PyPI (compiler, runtime, CCCL and NVTX; 100 MB). Nothing of it needs a GPU.
 #   usage: cmake/require_cuda.sh FOLDER
 # HEADRACE_NO_INSTALL=1: install nothing, only look. Ends with 1, and says why, when there is none.
 set -euo pipefail

@@ -16,7 +16,8 @@ inline constexpr std::size_t kMaxJobs = 14;
 struct FieldJob {
     // Where the payload is: memory that the device can read, aligned to 16 bytes. Record r starts
     // at source + row(r) * row_bytes, with row(r) = rows ? rows[r] : r; with row_bytes == 0 the
-    // source is packed, and record r starts at its offset, whatever its alignment.
+    // source is packed, and record r starts at its offset, whatever its alignment. What is read are
+    // aligned blocks of 16 bytes that hold a byte of payload, and no others.
     const std::byte* source = nullptr;
     const std::uint32_t* rows = nullptr;  // on the device, [records]
     std::uint64_t row_bytes = 0;          // a multiple of 16; the row is readable to its end

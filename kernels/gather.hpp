@@ -64,6 +64,12 @@ class SourceLines {
         return last_not_above(first, end, vector >> (line_shift_ - kVectorShift),
                               [this](std::uint32_t record) { return first_line(record); });
     }
+    // The same, quicker where it is near `first`.
+    HEADRACE_HOST_DEVICE std::uint32_t next_holding(std::uint32_t first, std::uint32_t end,
+                                                    std::uint64_t vector) const {
+        return next_not_above(first, end, vector >> (line_shift_ - kVectorShift),
+                              [this](std::uint32_t record) { return first_line(record); });
+    }
     HEADRACE_HOST_DEVICE std::uint64_t first_line(std::uint64_t record) const {
         return (records_.begin(record) + record * slack_) >> line_shift_;
     }
@@ -99,7 +105,7 @@ struct Gather {
         const SourceLines<Offset> lines(job);
         const auto [begin, end] = tile_vectors(vectors(job), number);
         const std::uint32_t first = lines.holding(0, job.records, begin);
-        const std::uint32_t last = lines.holding(first, job.records, end - 1);
+        const std::uint32_t last = lines.next_holding(first, job.records, end - 1);
         for (std::uint64_t at = begin + lane; at < end; at += kInFlight * kLanes) {
             // Looking up first, for a load that is waited for (an offset) would hold up those of
             // the payload; then all loads, then all stores.

@@ -8,11 +8,13 @@ namespace headrace::kernels {
 
 namespace {
 
-__global__ void __launch_bounds__(kBlockThreads) pad(const __grid_constant__ Jobs jobs) {
+__global__ void __launch_bounds__(kBlockThreads, kResidentBlocks)
+    pad(const __grid_constant__ Jobs jobs) {
     pad_thread(jobs, thread_of_grid(), threads_of_grid());
 }
 
-__global__ void __launch_bounds__(kBlockThreads) fill_tails(const __grid_constant__ Jobs jobs) {
+__global__ void __launch_bounds__(kBlockThreads, kResidentBlocks)
+    fill_tails(const __grid_constant__ Jobs jobs) {
     fill_tails_thread(jobs, thread_of_grid(), threads_of_grid());
 }
 

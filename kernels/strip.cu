@@ -8,7 +8,8 @@ namespace headrace::kernels {
 
 namespace {
 
-__global__ void __launch_bounds__(kBlockThreads) strip(const __grid_constant__ Jobs jobs) {
+__global__ void __launch_bounds__(kBlockThreads, kResidentBlocks)
+    strip(const __grid_constant__ Jobs jobs) {
     strip_thread(jobs, thread_of_grid(), threads_of_grid());
 }
 

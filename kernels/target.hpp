@@ -27,7 +27,7 @@ class PackedTarget {
     // `tile`: not empty, bytes of the target.
     HEADRACE_HOST_DEVICE PackedTarget(const FieldJob& job, Range tile) : records_(job) {
         first_ = records_.holding(0, job.records, tile.begin);
-        end_ = records_.holding(first_, job.records, tile.end - 1) + 1;
+        end_ = records_.next_holding(first_, job.records, tile.end - 1) + 1;
     }
 
     HEADRACE_HOST_DEVICE const Records<Offset>& records() const { return records_; }
@@ -42,7 +42,7 @@ class PackedTarget {
         const std::uint64_t position = records_.begin(spot.record + 1);
         const Spot next = in(spot.record + 1, position);
         if (next.end != 0) return next;
-        return in(records_.holding(spot.record + 1, end_, position), position);
+        return in(records_.next_holding(spot.record + 1, end_, position), position);
     }
 
   private:

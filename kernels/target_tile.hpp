@@ -57,14 +57,29 @@ HEADRACE_HOST_DEVICE Vector assembled(const FieldJob& job, const Target& target,
     }
 }
 
-// What a vector of the target is: one of a single record's payload, of its tail, or of more.
-enum class Kind : std::uint32_t { nothing, payload, tail, mixed };
+// What the vectors of a round are: each one of a single record's payload, or of its tail, or mixed;
+// none of these where the tile has no such vector. Sets of bits, vector i in bit i.
+class Kinds {
+  public:
+    HEADRACE_HOST_DEVICE void add(const Spot& spot, std::uint32_t i) {
+        const std::uint64_t until = spot.column + kVectorBytes;
+        if (until <= spot.payload) {
+            payload_ |= 1u << i;
+        } else if (spot.column >= spot.payload && until <= spot.end) {
+            tail_ |= 1u << i;
+        } else {
+            mixed_ |= 1u << i;
+        }
+    }
+    HEADRACE_HOST_DEVICE bool is_payload(std::uint32_t i) const { return (payload_ >> i & 1) != 0; }
+    HEADRACE_HOST_DEVICE bool is_tail(std::uint32_t i) const { return (tail_ >> i & 1) != 0; }
+    HEADRACE_HOST_DEVICE bool is_mixed(std::uint32_t i) const { return (mixed_ >> i & 1) != 0; }
 
-HEADRACE_HOST_DEVICE inline Kind kind_of(const Spot& spot) {
-    const std::uint64_t until = spot.column + kVectorBytes;
-    if (until <= spot.payload) return Kind::payload;
-    return spot.column >= spot.payload && until <= spot.end ? Kind::tail : Kind::mixed;
-}
+  private:
+    std::uint32_t payload_ = 0;
+    std::uint32_t tail_ = 0;
+    std::uint32_t mixed_ = 0;
+};
 
 // Writes the vector at `position`, or as much of it as belongs to the tile.
 template <class Target>
@@ -82,17 +97,16 @@ HEADRACE_HOST_DEVICE void copy_tile(const FieldJob& job, const Target& target, R
     constexpr std::uint32_t kRoundBytes = kLanes * kVectorBytes;
     std::uint64_t first = tile.begin + lane * kVectorBytes;
     for (; first < tile.end; first += kInFlight * kRoundBytes) {
-        Kind kind[kInFlight];
-        std::uint64_t from[kInFlight];  // in the source
+        Kinds kinds;
+        std::uint64_t from[kInFlight];  // of a vector of payload, in the source
         HEADRACE_UNROLL
         for (std::uint32_t i = 0; i < kInFlight; ++i) {
             const std::uint64_t position = first + i * kRoundBytes;
-            kind[i] = Kind::nothing;
             from[i] = 0;
             if (position >= tile.end) continue;
             const Spot spot = target.at(position);
-            kind[i] = kind_of(spot);
-            if (kind[i] == Kind::payload) {
+            kinds.add(spot, i);
+            if (kinds.is_payload(i)) {
                 from[i] = target.records().source(spot.record) + spot.column;
             }
         }
@@ -101,27 +115,24 @@ HEADRACE_HOST_DEVICE void copy_tile(const FieldJob& job, const Target& target, R
         HEADRACE_UNROLL
         for (std::uint32_t i = 0; i < kInFlight; ++i) {
             low[i] = high[i] = Vector{};
-            if (kind[i] != Kind::payload) continue;
+            if (!kinds.is_payload(i)) continue;
             const std::byte* const block = job.source + (from[i] & ~kVectorMask);
             low[i] = load_vector(block);
             if ((from[i] & kVectorMask) != 0) high[i] = load_vector(block + kVectorBytes);
         }
-        std::uint32_t mixed = 0;  // bit i: vector i is yet to be done
         HEADRACE_UNROLL
         for (std::uint32_t i = 0; i < kInFlight; ++i) {
             std::byte* const to = job.target + (first + i * kRoundBytes);
-            if (kind[i] == Kind::payload) {
+            if (kinds.is_payload(i)) {
                 const auto shift = static_cast<std::uint32_t>(from[i] & kVectorMask);
                 store_vector(to, shifted(low[i], high[i], shift));
-            } else if (kind[i] == Kind::tail) {
+            } else if (kinds.is_tail(i)) {
                 store_vector(to, repeated(job.pad));
-            } else if (kind[i] == Kind::mixed) {
-                mixed |= 1u << i;
             }
         }
         HEADRACE_DO_NOT_UNROLL
-        for (std::uint32_t i = 0; mixed >> i != 0; ++i) {
-            if ((mixed >> i & 1) != 0) copy_mixed(job, target, tile, first + i * kRoundBytes);
+        for (std::uint32_t i = 0; i < kInFlight; ++i) {
+            if (kinds.is_mixed(i)) copy_mixed(job, target, tile, first + i * kRoundBytes);
         }
     }
 }

@@ -95,7 +95,8 @@ HEADRACE_HOST_DEVICE void store_words(std::byte* to, const Vector& value, std::u
     HEADRACE_UNROLL
     for (std::uint32_t at = 0; at < kVectorBytes; at += kBytes) {
         std::uint64_t bits = value.word[at / 4] >> (8 * (at % 4));
-        if (kBytes == 8) bits |= std::uint64_t{value.word[at / 4 + kBytes / 8]} << 32;
+        constexpr std::uint32_t kNext = kBytes / 8;  // 1 for words of 8 bytes, the only ones of two
+        if (kNext != 0) bits |= std::uint64_t{value.word[at / 4 + kNext]} << 32;
         const Word word = static_cast<Word>(bits);
         if (at < from || at >= until) continue;
 #ifdef __CUDA_ARCH__

@@ -101,8 +101,13 @@ std::unique_ptr<device::Event> LoaderCore::ask(StreamRef stream) {
             spare_events_.pop_back();
         }
     }
-    if (!event) event = backend_->make_event();
-    backend_->record(*event, stream);
+    try {
+        if (!event) event = backend_->make_event();
+        backend_->record(*event, stream);
+    } catch (...) {
+        fail(std::current_exception());
+        throw;
+    }
     return event;
 }
 
@@ -232,8 +237,10 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
         move_state_on();
         --leased_;
         ++lease_moves_;
-        slot.returned_early = slot.copying;
-        if (!slot.copying) free_.push_back(&slot);
+        // Without the record nothing tells when the trainer's streams have passed: it is not filled
+        // again.
+        slot.returned_early = slot.copying && !error;
+        if (!slot.copying && !error) free_.push_back(&slot);
     }
     free_changed_.notify_one();
     if (error) fail(error);

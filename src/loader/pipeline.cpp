@@ -212,6 +212,8 @@ void LoaderCore::enqueue(BatchSlot& slot) {
     slot.turn = 1 - slot.turn;
     BatchSlot::Filling& filling = slot.filling();
     copy_stream_->stamp(*filling.arrived);
+    // It is complete long since, but only this makes sure of it for account_filling().
+    copy_stream_->wait(*filling.arrived);
     // The trainer's work on the batch that was here before must have passed.
     for (std::size_t i = 0; i < slot.used_count; ++i) copy_stream_->wait(*slot.used[i]);
     slot.used_count = 0;

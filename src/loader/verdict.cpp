@@ -67,8 +67,8 @@ std::string Stats::verdict() const {
     }
     if (stripping_s > copying_s) {
         return who + " waited " + percent(for_copies) +
-               " of the time for copies to the device, most of it for stripping padding: other work "
-               "keeps the GPU busy; make batches deeper";
+               " of the time for copies to the device, most of it for stripping: other work keeps "
+               "the GPU busy; make batches deeper";
     }
     return who + " waited " + percent(for_copies) +
            " of the time for copies to the device: the link is the limit; make records smaller, "

@@ -17,10 +17,24 @@ TEST(DeviceTest, IsKnownByItsName) {
 }
 
 TEST(DeviceTest, NamesWhatItFoundAndWhatItWanted) {
-    for (const char* const text : {"", "Host", "tpu:0", "host "}) {
+    for (const char* const text :
+         {"", "Host", "tpu:0", "host ", "cuda:", "cuda:-1", "cuda:1x", "cuda 1"}) {
         const std::string error = error_text<UsageError>([&] { Device::parse(text); });
         EXPECT_TRUE(contains(error, "device \"" + std::string(text) + "\", wanted"));
         EXPECT_TRUE(contains(error, "host"));
+    }
+}
+
+// What a machine without a GPU, or a build without CUDA, says of one; with a GPU it is there.
+TEST(DeviceTest, TellsWhyThereIsNoSuchGpu) {
+    EXPECT_TRUE(contains(error_text<Error>([&] { Device::cuda(4'711); }), "device cuda:4711: "));
+    EXPECT_TRUE(contains(error_text<Error>([&] { Device::cuda("GPU-none-such"); }),
+                         "device cuda:GPU-none-such: "));
+    EXPECT_THROW(Device::parse("cuda:4711"), Error);
+    EXPECT_THROW(Device::parse("cuda:GPU-none-such"), Error);
+    if (!Device::has_cuda()) {
+        EXPECT_TRUE(contains(error_text<UsageError>([&] { Device::cuda(0); }), "has no CUDA"));
+        EXPECT_EQ(Device::best().name(), "host");
     }
 }
 

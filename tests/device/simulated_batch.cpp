@@ -119,6 +119,12 @@ void SimulatedBatch::bring(std::size_t piece) const {
     host_->enqueue(part, to, none);
 }
 
+void SimulatedBatch::bring_values() const {
+    for (std::size_t piece = 0; piece < pieces_.size(); ++piece) {
+        if (pieces_[piece].first != kHead) bring(piece);
+    }
+}
+
 void SimulatedBatch::unpack(std::size_t piece) const {
     const auto [first, last] = pieces_[piece];
     if (first == kHead) return;

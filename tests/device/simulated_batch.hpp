@@ -36,6 +36,8 @@ class SimulatedBatch {
     void fill_target_with_rubbish() const;
     // From the ring to the target or, where there is one, to the staging; the head to the target.
     void bring(std::size_t piece) const;
+    // All values, and not the head.
+    void bring_values() const;
     // From the staging to the target; nothing for the head.
     void unpack(std::size_t piece) const;
     // The same, with the head.

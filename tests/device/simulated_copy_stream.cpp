@@ -89,7 +89,7 @@ void SimulatedBackend::CopyStream::enqueue_copy(const std::shared_ptr<SimulatedB
     touches.push_back(batch->reads_head());
     if (way == Way::bounced) {
         batch->set_staging(std::make_shared<std::vector<std::byte>>(staging_->size()));
-        for (std::size_t piece = 0; piece < batch->pieces(); ++piece) batch->bring(piece);
+        batch->bring_values();
     } else {
         touches.push_back(registration_.reads());
         if (way == Way::staged) batch->set_staging(staging_);

@@ -249,7 +249,9 @@ bool Simulator::remove(std::unique_lock<std::mutex>& lock, const void* data, boo
             operation.is_void = is_touched = true;
         }
     }
-    if (is_touched) ++(registered ? mistakes_.unregistered_early : mistakes_.freed_early);
+    // After a failure what is pending does nothing any more.
+    if (is_touched && !failure_)
+        ++(registered ? mistakes_.unregistered_early : mistakes_.freed_early);
     memory_.erase(found);
     // The piece that runs just now still uses it.
     finished_.wait(lock, [&, at = begin, bytes = block.bytes] {

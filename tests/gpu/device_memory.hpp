@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cuda_runtime_api.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <span>
@@ -62,26 +61,33 @@ inline OwnedStream make_stream() {
     return OwnedStream(stream);
 }
 
-// Memory of the host, registered as the ring's is: a kernel reads it over the link.
-class RegisteredMemory {
+// Memory of the host that a kernel reads over the link: registered as the ring's is or, where that
+// is refused (some containers), allocated by CUDA, which says so.
+class MappedMemory {
   public:
-    explicit RegisteredMemory(std::span<const std::byte> contents)
+    explicit MappedMemory(std::span<const std::byte> contents)
         : bytes_((contents.size() / kPage + 1) * kPage),
-          memory_(static_cast<std::byte*>(::operator new (bytes_, std::align_val_t{kPage}))) {
-        std::copy(contents.begin(), contents.end(), memory_.get());
-        check_cuda(cudaHostRegister(memory_.get(), bytes_,
-                                    cudaHostRegisterPortable | cudaHostRegisterMapped),
-                   "cudaHostRegister");
-        registered_ = true;
+          own_(static_cast<std::byte*>(::operator new (bytes_, std::align_val_t{kPage}))) {
+        std::byte* memory = own_.get();
+        const cudaError_t status =
+            cudaHostRegister(memory, bytes_, cudaHostRegisterPortable | cudaHostRegisterMapped);
+        registered_.reset(status == cudaSuccess ? memory : nullptr);
+        if (status != cudaSuccess) {
+            std::fprintf(stderr, "cudaHostRegister: %s; the test takes cudaHostAlloc\n",
+                         cudaGetErrorString(status));
+            cudaGetLastError();  // it stays behind otherwise
+            void* allocated = nullptr;
+            check_cuda(
+                cudaHostAlloc(&allocated, bytes_, cudaHostAllocPortable | cudaHostAllocMapped),
+                "cudaHostAlloc");
+            memory = static_cast<std::byte*>(allocated);
+            allocated_.reset(memory);
+        }
+        std::copy(contents.begin(), contents.end(), memory);
         void* address = nullptr;
-        const cudaError_t status = cudaHostGetDevicePointer(&address, memory_.get(), 0);
+        check_cuda(cudaHostGetDevicePointer(&address, memory, 0), "cudaHostGetDevicePointer");
         on_device_ = static_cast<const std::byte*>(address);
-        if (status != cudaSuccess) unregister();
-        check_cuda(status, "cudaHostGetDevicePointer");
     }
-    RegisteredMemory(const RegisteredMemory&) = delete;
-    RegisteredMemory& operator=(const RegisteredMemory&) = delete;
-    ~RegisteredMemory() { unregister(); }
     const std::byte* on_device() const { return on_device_; }
 
   private:
@@ -91,15 +97,18 @@ class RegisteredMemory {
             ::operator delete (memory, std::align_val_t{kPage});
         }
     };
-    void unregister() {
-        if (registered_) cudaHostUnregister(memory_.get());
-        registered_ = false;
-    }
+    struct Unregister {
+        void operator()(std::byte* memory) const { cudaHostUnregister(memory); }
+    };
+    struct FreeHost {
+        void operator()(std::byte* memory) const { cudaFreeHost(memory); }
+    };
 
     std::size_t bytes_;
-    std::unique_ptr<std::byte, Delete> memory_;
+    std::unique_ptr<std::byte, Delete> own_;
+    std::unique_ptr<std::byte, Unregister> registered_;  // dies before own_, whose memory it is
+    std::unique_ptr<std::byte, FreeHost> allocated_;
     const std::byte* on_device_ = nullptr;
-    bool registered_ = false;
 };
 
 }  // namespace headrace

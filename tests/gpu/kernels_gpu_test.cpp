@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -83,7 +84,7 @@ class DeviceField {
 
     Operation operation_;
     Field field_;
-    std::optional<RegisteredMemory> on_host_;
+    std::optional<MappedMemory> on_host_;
     DeviceMemory source_;
     DeviceMemory rows_;
     DeviceMemory offsets_;
@@ -111,6 +112,9 @@ class KernelsGpuTest : public testing::TestWithParam<Operation> {
         SCOPED_TRACE(text);
         for (const unsigned max_blocks : {0u, 1u, 7u, 1000u}) {
             for (DeviceField& field : fields) field.reset();
+            // A copy out of pageable memory may still be under way when its call returns, and the
+            // stream does not wait for it.
+            check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
             check_cuda(launch(GetParam(), jobs, max_blocks, stream_.get()), "launch");
             check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
             for (std::size_t i = 0; i < fields.size(); ++i) {

@@ -44,12 +44,17 @@ TEST(RecordsTest, SearchesWithoutOverflowAmongAllRecordsThatThereCanBe) {
     for (const std::uint64_t wanted : {0u, 1u, kMost / 2, kMost - 2, kMost - 1}) {
         EXPECT_EQ(last_not_above(0, kMost, wanted * 3, key), wanted);
         EXPECT_EQ(last_not_above(0, kMost, wanted * 3 + 2, key), wanted);
+        for (const std::uint64_t first : {std::uint64_t{0}, wanted / 2, wanted}) {
+            const auto from = static_cast<std::uint32_t>(first);
+            EXPECT_EQ(next_not_above(from, kMost, wanted * 3 + 2, key), wanted);
+        }
     }
 }
 
 TEST(RecordsTest, AreFoundBehindEmptyOnes) {
     const std::vector<std::int32_t> offsets{0, 0, 0, 5, 5, 5, 9, 9};
-    const Records<std::int32_t> records(job_over(offsets, 2));
+    const FieldJob job = job_over(offsets, 2);
+    const Records<std::int32_t> records(job);
     for (std::uint64_t position = 0; position < 18; ++position) {
         EXPECT_EQ(records.holding(0, 7, position), position < 10 ? 2u : 5u) << position;
     }

@@ -51,7 +51,7 @@ TEST(VerdictTest, SpeaksOfTheGpuWhereThereIsOne) {
     EXPECT_TRUE(contains(stats.verdict(), "the link is the limit"));
     stats.copying_s = 1;
     stats.stripping_s = 2;
-    EXPECT_TRUE(contains(stats.verdict(), "most of it for stripping padding"));
+    EXPECT_TRUE(contains(stats.verdict(), "most of it for stripping"));
     stats.host_memory = "bounced";
     EXPECT_TRUE(contains(stats.verdict(), "could not be pinned"));
 }

@@ -1,6 +1,7 @@
 # Installs the build into an empty folder, moves that, and builds and runs project/ against it: once
 # by find_package, once by pkg-config. Run by ctest as a script; see CMakeLists.txt for `build_dir`,
-# `work_dir`, `config`, `version`, `compiler`, `generator`, `pkg_config`, `flags`.
+# `work_dir`, `config`, `version`, `compiler`, `generator`, `pkg_config`, `flags`; with CUDA
+# `cuda_root` and `cuda_library_dir`: what a user says whose toolkit is not in PATH.
 function(run what)
     execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
     if(failed)
@@ -29,7 +30,7 @@ endforeach()
 
 run("configure" ${CMAKE_COMMAND} -S ${project} -B ${work_dir}/build -G ${generator}
     -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_CXX_FLAGS=${flags}
-    -D CMAKE_BUILD_TYPE=${config} -D wanted_version=${version})
+    -D CMAKE_BUILD_TYPE=${config} -D wanted_version=${version} -D CUDAToolkit_ROOT=${cuda_root})
 run("build" ${CMAKE_COMMAND} --build ${work_dir}/build)
 run("run" ${work_dir}/build/consumer)
 
@@ -51,6 +52,9 @@ get_filename_component(folder "${file}" DIRECTORY)
 set(ENV{PKG_CONFIG_PATH} ${folder})
 run("pkg-config" ${pkg_config} --cflags --libs --static headrace)
 string(STRIP "${output}" output)
+if(cuda_library_dir)
+    set(output "${output} -L${cuda_library_dir}")
+endif()
 separate_arguments(arguments UNIX_COMMAND "${flags} ${project}/consumer.cpp ${output}")
 run("compile with pkg-config" ${compiler} -std=c++20 -o ${work_dir}/by_pkg_config ${arguments})
 run("run" ${work_dir}/by_pkg_config)

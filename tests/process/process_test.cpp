@@ -324,7 +324,7 @@ TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
         0);
     EXPECT_EQ(welcome.accepted, 0u);
     EXPECT_TRUE(fds.empty());
-    EXPECT_NE(std::string(welcome.refusal).find("layout version 2, this trainer has 1"),
+    EXPECT_NE(std::string(welcome.refusal).find("layout version 3, this trainer has 2"),
               std::string::npos)
         << welcome.refusal;
 }

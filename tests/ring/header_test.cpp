@@ -77,7 +77,7 @@ TEST_F(HeaderTest, RefusesEveryFlippedByte) {
 
 TEST_F(HeaderTest, NamesTheVersionsThatDiffer) {
     header().version = kLayoutVersion + 3;
-    EXPECT_NE(refusal().find("layout version 4, this program reads 1"), std::string::npos)
+    EXPECT_NE(refusal().find("layout version 5, this program reads 2"), std::string::npos)
         << refusal();
 }
 
