@@ -13,11 +13,11 @@ namespace {
 template <class T>
 class Rows {
   public:
-    Rows(const Batch& batch, std::uint32_t field)
+    Rows(const Batch& batch, const BatchContent& content, std::uint32_t field)
         : name_(batch.schema()[field].name),
-          values_(static_cast<const T*>(batch.data(field))),
+          values_(static_cast<const T*>(content.fields[field].values)),
           offsets_(batch.host_offsets(field)),
-          on_device_(batch.offsets(field)),
+          on_device_(content.fields[field].offsets),
           width_(static_cast<std::size_t>(batch.width(field))),
           packed_(batch.layout() == Layout::packed) {}
 
@@ -80,9 +80,10 @@ class Rows {
 
 }  // namespace
 
-bool check_batch(const Batch& batch, std::uint64_t& next, RecordCheck& check) {
-    const Rows<float> floats(batch, kFloats);
-    const Rows<std::int32_t> ints(batch, kInts);
+bool check_batch(const Batch& batch, const BatchContent& content, std::uint64_t& next,
+                 RecordCheck& check) {
+    const Rows<float> floats(batch, content, kFloats);
+    const Rows<std::int32_t> ints(batch, content, kInts);
     if (!floats.check_shape(batch, kFloats, check) || !ints.check_shape(batch, kInts, check)) {
         return false;
     }

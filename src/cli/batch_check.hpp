@@ -1,8 +1,9 @@
-// Reads a whole batch on the host device: values, offsets, tails, and what it says of itself.
+// Reads a whole batch: values, offsets, tails, and what it says of itself.
 #pragma once
 
 #include <cstdint>
 
+#include "cli/batch_reader.hpp"
 #include "cli/record_check.hpp"
 #include "headrace/batch.hpp"
 
@@ -13,8 +14,9 @@ namespace headrace::cli {
 inline constexpr float kFloatPad = 0.25f;
 inline constexpr std::int32_t kIntPad = -1;
 
-/// `next` is the index that the batch has to start with, and is moved past it. False when something
-/// was wrong; `check` says what.
-bool check_batch(const Batch& batch, std::uint64_t& next, RecordCheck& check);
+/// `content` is what a BatchReader found in the batch. `next` is the index that the batch has to
+/// start with, and is moved past it. False when something was wrong; `check` says what.
+bool check_batch(const Batch& batch, const BatchContent& content, std::uint64_t& next,
+                 RecordCheck& check);
 
 }  // namespace headrace::cli

@@ -45,6 +45,10 @@ void add_stats(Json& json, const Stats& stats) {
     if (stats.device.empty()) return;
     json["batches"] = stats.batches;
     json["padding_bytes"] = stats.padding_bytes;
+    json["link_bytes"] = stats.link_bytes;
+    json["host_memory"] = valid_utf8(stats.host_memory);
+    json["copying_s"] = stats.copying_s;
+    json["stripping_s"] = stats.stripping_s;
     json["trainer_waited_s"] = stats.trainer_waited_s;
     json["verdict"] = valid_utf8(stats.verdict());
 }
@@ -81,7 +85,8 @@ std::string bench_json(const BenchReport& report) {
               {"slots", report.slots},
               {"batch", report.batch},
               {"layout", text_or_null(report.layout)},
-              {"device", text_or_null(report.device)}};
+              {"device", text_or_null(report.device)},
+              {"transfer", text_or_null(report.transfer)}};
     if (report.stats) add_stats(json, *report.stats);
     json["machine"] = Json{{"hostname", valid_utf8(report.machine.hostname)},
                            {"cpu", valid_utf8(report.machine.cpu)},
@@ -108,22 +113,25 @@ std::string bench_table(const BenchReport& report) {
     return out;
 }
 
-int tell(const BenchReport& report, const std::string& json) {
+void tell_as(const std::string& table, const std::string& object, const std::string& json) {
     if (json == "-") {
-        std::cout << bench_json(report) << std::endl;
+        std::cout << object << std::endl;
     } else {
-        std::cout << bench_table(report) << std::flush;
+        std::cout << table << std::flush;
     }
-    if (!json.empty() && json != "-") {
-        errno = 0;
-        std::ofstream file(json);
-        file << bench_json(report) << '\n';
-        file.close();
-        if (!file) {
-            throw SystemError("--json " + printable(json) +
-                              ": cannot be written: " + std::strerror(errno));
-        }
+    if (json.empty() || json == "-") return;
+    errno = 0;
+    std::ofstream file(json);
+    file << object << '\n';
+    file.close();
+    if (!file) {
+        throw SystemError("--json " + printable(json) +
+                          ": cannot be written: " + std::strerror(errno));
     }
+}
+
+int tell(const BenchReport& report, const std::string& json) {
+    tell_as(bench_table(report), bench_json(report), json);
     return report.verified() ? 0 : 1;
 }
 

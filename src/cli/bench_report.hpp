@@ -17,8 +17,9 @@ struct BenchReport {
     std::uint32_t producers = 1;
     std::uint32_t slots = 0;
     std::uint32_t batch = 0;  ///< 0: records are taken one by one
-    std::string layout;       ///< empty, as the device: no loader
+    std::string layout;       ///< empty, as the next two: no loader
     std::string device;
+    std::string transfer;
 
     std::uint64_t records = 0;
     std::uint64_t payload_bytes = 0;
@@ -41,9 +42,12 @@ struct BenchReport {
 std::string bench_json(const BenchReport& report);
 std::string bench_table(const BenchReport& report);
 
-/// Writes the table to standard output and the JSON to `json`: a file, "-" for standard output, and
-/// then the table is left out, or empty for no JSON. Returns the exit status: 0, or 1 for a run
-/// that was not verified. Throws SystemError when the file cannot be written.
+/// Writes the table to standard output and the JSON `object` to `json`: a file, "-" for standard
+/// output, and then the table is left out, or empty for no JSON. Throws SystemError when the file
+/// cannot be written.
+void tell_as(const std::string& table, const std::string& object, const std::string& json);
+
+/// The same with a report. Returns the exit status: 0, or 1 for a run that was not verified.
 int tell(const BenchReport& report, const std::string& json);
 
 }  // namespace headrace::cli

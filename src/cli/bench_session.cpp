@@ -53,10 +53,14 @@ void BenchSession::start() {
     producers_.open_gate();
 }
 
+std::string BenchSession::end() {
+    ring_.close();
+    return producers_.wait_ended(std::chrono::seconds(10));
+}
+
 BenchReport BenchSession::report(RecordCheck& check, const Stats* stats) {
     // A producer has nothing left to do by now, or the check has failed and it need not go on.
-    ring_.close();
-    const std::string faults = producers_.wait_ended(std::chrono::seconds(10));
+    const std::string faults = end();
     if (!faults.empty()) check.fail(faults);
     if (check.records() != options_.records) {
         check.fail(std::to_string(check.records()) + " records verified, " +

@@ -32,7 +32,9 @@ class BenchSession {
     void start();
     /// Stops the wall clock. Call it when the last byte has been verified.
     void stop() noexcept { stopped_ = std::chrono::steady_clock::now(); }
-    /// Ends the ring, waits for the producers, and adds everything up. `check` has seen every
+    /// Ends the ring and waits for the producers. Returns what went wrong with them, or nothing.
+    std::string end();
+    /// The same, and adds everything up. `check` has seen every
     /// record. Statistics are the ring's, or the loader's where `stats` is given.
     BenchReport report(RecordCheck& check, const Stats* stats = nullptr);
 

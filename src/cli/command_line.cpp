@@ -37,12 +37,29 @@ Examples:
 constexpr std::string_view kLoaderExamples = R"(
 Producer processes write records into a ring, a loader makes batches of them, and
 this process verifies every value, offset and padded tail. Inside the timer: from
-the word that lets the producers begin to the last byte verified.
+the word that lets the producers begin to the last byte verified; batches of a GPU
+are copied back to be verified, which `headrace bench device` leaves out.
 
 Examples:
   headrace bench loader --fill 0.5
+  headrace bench loader --fill 0.5 --device cuda:0 --transfer gather
   headrace bench loader --layout padded --floats 4096 --fill 0.25 --producers 2
   headrace bench loader --layout trimmed --json result.json
+)";
+
+constexpr std::string_view kDeviceExamples = R"(
+Questions, each answered by medians of turns that alternate with those of a ceiling:
+  link   batches from a ring's memory to the GPU, in each of the ways of --transfer,
+         against a plain copy of pinned memory
+  strip  the kernel that strips padding, against a copy on the device, CUB and Thrust
+  step   training steps of a fixed length, fed by a loader and producer processes:
+         what the GPU and the host thread wait for
+What was moved is copied back and compared with what was sent, outside of the timers.
+
+Examples:
+  headrace bench device --json result.json
+  headrace bench device --device cuda:1 --quick
+  headrace bench device --only step --transfer gather --producers 4
 )";
 
 constexpr std::string_view kStatExamples = R"(
@@ -58,6 +75,13 @@ Examples:
 constexpr const char* kDirectoryHelp =
     "folder of the rings' sockets (default: $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, "
     "else /run/headrace)";
+
+constexpr const char* kDeviceHelp =
+    "where batches live: host, best (a GPU if there is one), cuda:N";
+constexpr const char* kTransferHelp =
+    "how batches cross the link to a GPU: automatic, copy, trim, direct or gather";
+constexpr const char* kJsonHelp = "write the result as JSON; - for standard output";
+constexpr const char* kNameHelp = "name of the ring, for headrace stat (default: bench-PID)";
 
 // What cxxopts has to say about a wrong command line becomes a UsageError.
 cxxopts::ParseResult parse(cxxopts::Options& options, Arguments arguments) {
@@ -101,22 +125,23 @@ cxxopts::Options bench_description(BenchKind kind) {
         return cxxopts::value<std::string>()->default_value(shown);
     };
     const auto none = [] { return cxxopts::value<std::string>(); };
-    options.add_options()                                                                     //
-        ("producers", "producer processes", text("1"), "N")                                   //
-        ("floats", "capacity of the float field, in elements", text("256"), "N")              //
-        ("ints", "capacity of the int field, in elements", text("16"), "N")                   //
-        ("fill", "share of each capacity that is filled, on average", text("1"), "SHARE")     //
-        ("records", "records of the run (default: some 4 GB)", none(), "N")                   //
-        ("slots", "places of the ring", text("1024"), "N")                                    //
-        ("batch", "records of a batch, at most half the slots", text("256"), "N")             //
-        ("json", "write the result as JSON; - for standard output", none(), "FILE")           //
-        ("name", "name of the ring, for headrace stat (default: bench-PID)", none(), "NAME")  //
-        ("directory", kDirectoryHelp, none(), "DIR")                                          //
+    options.add_options()                                                                  //
+        ("producers", "producer processes", text("1"), "N")                                //
+        ("floats", "capacity of the float field, in elements", text("256"), "N")           //
+        ("ints", "capacity of the int field, in elements", text("16"), "N")                //
+        ("fill", "share of each capacity that is filled, on average", text("1"), "SHARE")  //
+        ("records", "records of the run (default: some 4 GB)", none(), "N")                //
+        ("slots", "places of the ring", text("1024"), "N")                                 //
+        ("batch", "records of a batch, at most half the slots", text("256"), "N")          //
+        ("json", kJsonHelp, none(), "FILE")                                                //
+        ("name", kNameHelp, none(), "NAME")                                                //
+        ("directory", kDirectoryHelp, none(), "DIR")                                       //
         ("h,help", "this text");
     if (loader) {
         options.add_options()                                                  //
             ("layout", "packed, trimmed or padded", text("packed"), "LAYOUT")  //
-            ("device", "where batches live: host or best", text("host"), "DEVICE");
+            ("device", kDeviceHelp, text("host"), "DEVICE")                    //
+            ("transfer", kTransferHelp, text("automatic"), "WAY");
     }
     return options;
 }
@@ -129,6 +154,45 @@ auto naming(std::string_view option, Check check) {
     } catch (const UsageError& error) {
         throw UsageError("--" + std::string(option) + ": " + error.what());
     }
+}
+
+void read_transfer(const cxxopts::ParseResult& result, Transfer& transfer) {
+    if (result.count("transfer") == 0) return;
+    transfer = naming("transfer", [&] { return parse_transfer(text_of(result, "transfer")); });
+}
+
+std::string ring_name(const cxxopts::ParseResult& result) {
+    std::string name = text_of(result, "name");
+    if (name.empty()) name = "bench-" + std::to_string(::getpid());
+    check_name("--name", name, kMaxRingNameBytes);
+    return name;
+}
+
+cxxopts::Options device_description() {
+    cxxopts::Options options("headrace bench device",
+                             "Measures what a GPU gets from the loader, against its ceilings.");
+    const auto text = [](const char* shown) {
+        return cxxopts::value<std::string>()->default_value(shown);
+    };
+    const auto none = [] { return cxxopts::value<std::string>(); };
+    options.add_options()                                                          //
+        ("device", "the GPU: cuda:N or cuda:GPU-UUID", text("cuda:0"), "DEVICE")   //
+        ("only", "one of the questions: link, strip or step", none(), "QUESTION")  //
+        ("quick", "fewer turns")                                                   //
+        ("transfer", kTransferHelp, text("automatic"), "WAY")                      //
+        ("producers", "producer processes that feed the steps", text("2"), "N")    //
+        ("json", kJsonHelp, none(), "FILE")                                        //
+        ("name", kNameHelp, none(), "NAME")                                        //
+        ("directory", kDirectoryHelp, none(), "DIR")                               //
+        ("h,help", "this text");
+    return options;
+}
+
+DeviceQuestion parse_question(const std::string& text) {
+    if (text == "link") return DeviceQuestion::link;
+    if (text == "strip") return DeviceQuestion::strip;
+    if (text == "step") return DeviceQuestion::step;
+    throw UsageError("--only: found \"" + printable(text) + "\", wanted link, strip or step");
 }
 
 // `--watch 10` as `--watch=10`: cxxopts takes an optional value only after an equals sign.
@@ -201,13 +265,37 @@ std::optional<BenchOptions> parse_bench(BenchKind kind, Arguments arguments) {
         }
         if (result.count("device") > 0) options.device = text_of(result, "device");
         naming("device", [&] { return Device::parse(options.device); });
+        read_transfer(result, options.transfer);
     }
     options.json = text_of(result, "json");
-    options.name = text_of(result, "name");
-    if (options.name.empty()) options.name = "bench-" + std::to_string(::getpid());
-    check_name("--name", options.name, kMaxRingNameBytes);
+    options.name = ring_name(result);
     options.directory = text_of(result, "directory");
     refuse_leftovers(result);
+    return options;
+}
+
+std::optional<DeviceBenchOptions> parse_bench_device(Arguments arguments) {
+    cxxopts::Options description = device_description();
+    const cxxopts::ParseResult result = parse(description, arguments);
+    if (result.count("help") > 0) {
+        std::cout << description.help() << kDeviceExamples;
+        return std::nullopt;
+    }
+    DeviceBenchOptions options;
+    if (result.count("only") > 0) options.only = parse_question(text_of(result, "only"));
+    options.quick = result.count("quick") > 0;
+    read_transfer(result, options.transfer);
+    read_count(result, "producers", 1, kMaxProducers, options.producers);
+    options.json = text_of(result, "json");
+    options.name = ring_name(result);
+    options.directory = text_of(result, "directory");
+    refuse_leftovers(result);
+    // Last, for it is the machine that may lack it.
+    if (result.count("device") > 0) options.device = text_of(result, "device");
+    options.device = naming("device", [&] { return Device::parse(options.device).name(); });
+    if (options.device == "host") {
+        throw UsageError("--device: found host, wanted a GPU: cuda:N; the host has no link");
+    }
     return options;
 }
 

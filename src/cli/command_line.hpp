@@ -10,6 +10,7 @@
 
 #include "cli/record_check.hpp"
 #include "headrace/layout.hpp"
+#include "headrace/transfer.hpp"
 
 namespace headrace::cli {
 
@@ -28,6 +29,7 @@ struct BenchOptions {
     std::uint32_t batch = 256;
     Layout layout = Layout::packed;
     std::string device = "host";
+    Transfer transfer = Transfer::automatic;
     std::string json;  ///< a file, "-", or empty
     std::string directory;
 };
@@ -37,6 +39,23 @@ std::optional<BenchOptions> parse_bench(BenchKind kind, Arguments arguments);
 
 /// Records of a run when none are asked for: some 4 GB of capacity, at least 1,000.
 std::uint64_t default_records(const RecordShape& shape) noexcept;
+
+/// What `headrace bench device` measures.
+enum class DeviceQuestion { link, strip, step };
+
+struct DeviceBenchOptions {
+    std::string device = "cuda:0";
+    std::optional<DeviceQuestion> only;  ///< empty: all
+    bool quick = false;
+    Transfer transfer = Transfer::automatic;  ///< of the loader that feeds the steps
+    std::uint32_t producers = 2;
+    std::string name;  ///< of the ring of the steps
+    std::string json;  ///< a file, "-", or empty
+    std::string directory;
+};
+
+/// Empty: help was asked for and has been printed. Throws DeviceError where there is no such GPU.
+std::optional<DeviceBenchOptions> parse_bench_device(Arguments arguments);
 
 /// The hidden subcommand that the benchmarks start themselves as.
 struct BenchProducerOptions {

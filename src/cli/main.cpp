@@ -7,6 +7,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "cli/bench_device.hpp"
 #include "cli/bench_session.hpp"
 #include "cli/command_line.hpp"
 #include "cli/stat.hpp"
@@ -22,6 +23,7 @@ constexpr std::string_view kHelp = R"(Headrace feeds training loops from produce
 Usage:
   headrace bench ring [OPTION...]    measure records from producer processes
   headrace bench loader [OPTION...]  measure batches from producer processes
+  headrace bench device [OPTION...]  measure a GPU's batches against its ceilings
   headrace stat NAME [OPTION...]     look at a running ring
   headrace --version
   headrace COMMAND --help            options and examples
@@ -42,8 +44,12 @@ int run_bench(Arguments words) {
         std::cout << kHelp;
         return 0;
     }
+    if (kind == "device") {
+        const auto options = parse_bench_device(words.subspan(1));
+        return options ? bench_device(*options) : 0;
+    }
     if (kind != "ring" && kind != "loader") {
-        throw UsageError("bench: found \"" + printable(kind) + "\", wanted ring or loader");
+        throw UsageError("bench: found \"" + printable(kind) + "\", wanted ring, loader or device");
     }
     const BenchKind which = kind == "ring" ? BenchKind::ring : BenchKind::loader;
     const std::optional<BenchOptions> options = parse_bench(which, words.subspan(1));

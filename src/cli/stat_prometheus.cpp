@@ -157,8 +157,9 @@ void write_producers(Exposition& out, const Stats& stats) {
 
 void write_loader(Exposition& out, const Stats& stats) {
     if (stats.device.empty()) return;
-    out.metric("headrace_loader_info", "gauge", "Always 1; the label names the device.");
-    out.sample({{"device", stats.device}}, flag(true));
+    out.metric("headrace_loader_info", "gauge",
+               "Always 1; the labels name the device, and how it reaches the ring's memory.");
+    out.sample({{"device", stats.device}, {"host_memory", stats.host_memory}}, flag(true));
     out.counter("headrace_loader_batches_total", "Batches handed to the trainer.", stats.batches);
     out.counter("headrace_loader_payload_bytes_total", "Payload of the records delivered.",
                 stats.payload_bytes);
@@ -166,6 +167,10 @@ void write_loader(Exposition& out, const Stats& stats) {
                 stats.padding_bytes);
     out.counter("headrace_loader_link_bytes_total", "Bytes moved from the ring to the device.",
                 stats.link_bytes);
+    out.counter("headrace_loader_copying_seconds_total",
+                "Time the copy stream moved batches to the device.", stats.copying_s);
+    out.counter("headrace_loader_stripping_seconds_total",
+                "Time the copy stream stripped and filled padding.", stats.stripping_s);
     out.counter("headrace_loader_seconds_total", "Time since the first batch was asked for.",
                 stats.loader_s);
     out.counter("headrace_loader_trainer_waiting_seconds_total",

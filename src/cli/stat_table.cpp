@@ -114,15 +114,25 @@ std::string producers_text(const Stats& stats, const Stats* before) {
     return line("producers", std::to_string(stats.producers.size())) + aligned(rows, {2, 3});
 }
 
+// What the copy stream of a GPU was busy with; nothing for a device that tells no times.
+std::string copy_stream_text(const Stats& stats) {
+    if (stats.copying_s <= 0 && stats.stripping_s <= 0) return {};
+    return line("", "the copy stream was copying " + share_text(stats.copying_s, stats.loader_s) +
+                        ", stripping " + share_text(stats.stripping_s, stats.loader_s));
+}
+
 std::string loader_text(const Stats& stats) {
     if (stats.device.empty()) return line("loader", "none");
     const auto payload = static_cast<double>(stats.payload_bytes);
     const auto padding = static_cast<double>(stats.padding_bytes);
+    const std::string memory =
+        stats.host_memory.empty() ? "" : " from " + printable(stats.host_memory) + " memory";
     return line("loader", printable(stats.device) + ": " + count_text(stats.batches) +
                               " batches, payload " + bytes_text(payload) + ", moved " +
-                              bytes_text(static_cast<double>(stats.link_bytes)) +
+                              bytes_text(static_cast<double>(stats.link_bytes)) + memory +
                               ", padding not moved " + bytes_text(padding) + " (" +
                               share_text(padding, payload + padding) + ")") +
+           copy_stream_text(stats) +
            line("", "the trainer waited " + share_text(stats.trainer_waited_s, stats.loader_s) +
                         " (for producers " +
                         share_text(stats.waited_for_producers_s, stats.loader_s) + ", for copies " +

@@ -83,6 +83,8 @@ void LoaderCore::fail(std::exception_ptr error) noexcept {
 void LoaderCore::keep_error(std::exception_ptr error) noexcept {
     if (error_) return;
     error_ = std::move(error);
+    // Instead of the end, which would not be a good one, unless that was told already.
+    if (!ended_ && !ready_.empty() && ready_.back().what == What::end) ready_.pop_back();
     ready_.push_back({What::error});
 }
 
@@ -246,8 +248,12 @@ void LoaderCore::complete_copies() {
         // is added behind it does not move it.
         Copying& first = copying_.front();
         lock.unlock();
+        // Without an end of the wait nothing tells that the plan is read no more: the batch is not
+        // filled again.
+        bool is_over = false;
         try {
             backend_->synchronize(*first.filling->moved);
+            is_over = true;
             consumer_->release(first.indices);
             account_filling(*first.before);
         } catch (...) {
@@ -256,8 +262,8 @@ void LoaderCore::complete_copies() {
         lock.lock();
         BatchSlot& slot = *first.slot;
         copying_.pop_front();
-        slot.copying = false;
-        if (slot.returned_early) {
+        slot.copying = !is_over;
+        if (is_over && slot.returned_early) {
             free_.push_back(&slot);
             free_changed_.notify_one();
         }

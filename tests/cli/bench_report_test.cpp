@@ -63,11 +63,16 @@ TEST(BenchReportTest, AddsTheLoadersStatistics) {
     report.benchmark = "loader";
     report.layout = "packed";
     report.device = "host";
+    report.transfer = "automatic";
     report.stats = sample_stats();
     const auto json = nlohmann::json::parse(bench_json(report));
     EXPECT_EQ(json["layout"], "packed");
     EXPECT_EQ(json["batches"], 37);
+    EXPECT_EQ(json["transfer"], "automatic");
     EXPECT_EQ(json["padding_bytes"], 1'000'000);
+    EXPECT_EQ(json["link_bytes"], 9'000'000);
+    EXPECT_EQ(json["host_memory"], "pinned");
+    EXPECT_EQ(json["copying_s"], 4.0);
     EXPECT_NE(bench_table(report).find("packed on host"), std::string::npos);
 }
 

@@ -52,12 +52,12 @@ TEST(CommandLineTest, HasDefaults) {
 }
 
 TEST(CommandLineTest, ReadsEveryOptionOfABenchmark) {
-    const BenchOptions options =
-        bench(BenchKind::loader,
-              {"--producers", "3",         "--floats=100", "--ints",      "7",     "--fill",
-               "0.5",         "--records", "99",           "--slots",     "64",    "--batch",
-               "32",          "--layout",  "trimmed",      "--device",    "best",  "--json",
-               "-",           "--name",    "voices",       "--directory", "/tmp/x"});
+    const BenchOptions options = bench(
+        BenchKind::loader,
+        {"--producers", "3",        "--floats=100", "--ints",     "7",       "--fill", "0.5",
+         "--records",   "99",       "--slots",      "64",         "--batch", "32",     "--layout",
+         "trimmed",     "--device", "best",         "--transfer", "gather",  "--json", "-",
+         "--name",      "voices",   "--directory",  "/tmp/x"});
     EXPECT_EQ(options.producers, 3u);
     EXPECT_EQ(options.shape.floats, 100u);
     EXPECT_EQ(options.shape.ints, 7u);
@@ -67,6 +67,7 @@ TEST(CommandLineTest, ReadsEveryOptionOfABenchmark) {
     EXPECT_EQ(options.batch, 32u);
     EXPECT_EQ(options.layout, Layout::trimmed);
     EXPECT_EQ(options.device, "best");
+    EXPECT_EQ(options.transfer, Transfer::gather);
     EXPECT_EQ(options.json, "-");
     EXPECT_EQ(options.name, "voices");
     EXPECT_EQ(options.directory, "/tmp/x");
@@ -83,7 +84,8 @@ TEST(CommandLineTest, NamesTheOptionThatIsWrong) {
         bench_error({"--slots", "8", "--batch", "5"}).find("--batch: found 5, wanted at most 4"),
         0u);
     EXPECT_EQ(bench_error({"--layout", "ragged"}, BenchKind::loader).find("--layout: "), 0u);
-    EXPECT_EQ(bench_error({"--device", "cuda:77"}, BenchKind::loader).find("--device: "), 0u);
+    EXPECT_EQ(bench_error({"--device", "gpu:77"}, BenchKind::loader).find("--device: "), 0u);
+    EXPECT_EQ(bench_error({"--transfer", "fly"}, BenchKind::loader).find("--transfer: "), 0u);
     EXPECT_NE(bench_error({"--name", "a/b"}).find("--name"), std::string::npos);
 }
 
@@ -93,6 +95,19 @@ TEST(CommandLineTest, RefusesWhatItDoesNotKnow) {
     EXPECT_NE(bench_error({"extra"}).find("\"extra\""), std::string::npos);
     EXPECT_NE(bench_error({"-z"}).find('z'), std::string::npos);
     EXPECT_NE(bench_error({"--layout", "packed"}).find("layout"), std::string::npos);  // of a ring
+}
+
+TEST(CommandLineTest, NamesTheOptionOfTheDeviceBenchmarkThatIsWrong) {
+    const auto error = [](std::initializer_list<const char*> words) {
+        return usage_error([&] { parse_bench_device(std::vector<const char*>(words)); });
+    };
+    EXPECT_EQ(error({"--only", "sleep"}), "--only: found \"sleep\", wanted link, strip or step");
+    EXPECT_EQ(error({"--producers", "0"}).find("--producers: found \"0\""), 0u);
+    EXPECT_EQ(error({"--transfer", "fly"}).find("--transfer: "), 0u);
+    EXPECT_EQ(error({"--name", "a/b"}).find("--name"), 0u);
+    EXPECT_EQ(error({"--device", "gpu"}).find("--device: "), 0u);
+    EXPECT_EQ(error({"--device", "host"}).find("--device: found host, wanted a GPU"), 0u);
+    EXPECT_NE(error({"extra"}).find("\"extra\""), std::string::npos);
 }
 
 TEST(CommandLineTest, ChoosesRecordsBySize) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "headrace/device.hpp"
 #include "headrace/error.hpp"
 #include "headrace/stats.hpp"
 #include "run_program.hpp"
@@ -115,7 +116,10 @@ TEST_F(ProgramTest, RefusesBadInputWithStatusTwo) {
                                                       {"bench", "ring", "--floats", "many"},
                                                       {"bench", "ring", "--dance"},
                                                       {"bench", "loader", "--layout", "ragged"},
-                                                      {"bench", "loader", "--device", "cuda:99"},
+                                                      {"bench", "loader", "--device", "gpu:99"},
+                                                      {"bench", "loader", "--transfer", "fly"},
+                                                      {"bench", "device", "--device", "host"},
+                                                      {"bench", "device", "--only", "sleep"},
                                                       {"stat"},
                                                       {"stat", "a/b"}};
     for (const std::vector<std::string>& arguments : wrong) {
@@ -127,12 +131,23 @@ TEST_F(ProgramTest, RefusesBadInputWithStatusTwo) {
     }
 }
 
+// In a build without CUDA that is asking wrongly, in one with CUDA the machine lacks it.
+TEST_F(ProgramTest, SaysThatThereIsNoSuchGpu) {
+    for (const char* benchmark : {"loader", "device"}) {
+        const Ended ended = headrace({"bench", benchmark, "--device", "cuda:99"});
+        EXPECT_EQ(ended.status, Device::has_cuda() ? 1 : 2) << ended.err;
+        EXPECT_NE(ended.err.find("cuda:99"), std::string::npos) << ended.err;
+        EXPECT_EQ(ended.out, "");
+    }
+}
+
 TEST_F(ProgramTest, HelpsAndNamesItsVersion) {
     for (const std::vector<std::string>& arguments :
          std::vector<std::vector<std::string>>{{"--help"},
                                                {"bench", "--help"},
                                                {"bench", "ring", "--help"},
                                                {"bench", "loader", "-h"},
+                                               {"bench", "device", "--help"},
                                                {"stat", "--help"}}) {
         const Ended ended = headrace(arguments);
         EXPECT_EQ(ended.status, 0) << ended.err;

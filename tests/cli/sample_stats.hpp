@@ -53,6 +53,9 @@ inline Stats sample_stats() {
     stats.payload_bytes = 9'000'000;
     stats.padding_bytes = 1'000'000;
     stats.link_bytes = 9'000'000;
+    stats.host_memory = "pinned";
+    stats.copying_s = 4;
+    stats.stripping_s = 0.5;
     stats.loader_s = 10;
     stats.trainer_waited_s = 3;
     stats.waited_for_producers_s = 2;

@@ -32,6 +32,9 @@ TEST(StatJsonTest, HoldsEveryNumber) {
     EXPECT_EQ(json["loader"]["device"], "host");
     EXPECT_EQ(json["loader"]["batches"], 37);
     EXPECT_EQ(json["loader"]["trainer_waited_s"], 3.0);
+    EXPECT_EQ(json["loader"]["host_memory"], "pinned");
+    EXPECT_EQ(json["loader"]["copying_s"], 4.0);
+    EXPECT_EQ(json["loader"]["stripping_s"], 0.5);
     EXPECT_TRUE(json["verdict"].is_string());
 }
 

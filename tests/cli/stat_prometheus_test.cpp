@@ -79,7 +79,10 @@ TEST(StatPrometheusTest, KeepsToTheFormat) {
              R"(identity="wav2mel"} 690)",
              R"(headrace_producer_waiting_seconds_total{ring="voices",producer="1",pid="4001",)"
              R"(identity="wav2mel"} 2.5)",
+             R"(headrace_loader_info{ring="voices",device="host",host_memory="pinned"} 1)",
              R"(headrace_loader_batches_total{ring="voices"} 37)",
+             R"(headrace_loader_copying_seconds_total{ring="voices"} 4)",
+             R"(headrace_loader_stripping_seconds_total{ring="voices"} 0.5)",
              R"(headrace_loader_waiting_seconds_total{ring="voices",for="producers"} 2)",
          }) {
         EXPECT_TRUE(check.samples().contains(line)) << line;

@@ -25,9 +25,16 @@ TEST(StatTableTest, TellsRingBooksProducersAndLoader) {
     EXPECT_TRUE(has(text, "wav2mel"));
     EXPECT_TRUE(has(text, "25 %"));  // waiting
     EXPECT_TRUE(has(text, "host: 37 batches, payload 9.00 MB"));
-    EXPECT_TRUE(has(text, "padding not moved 1.00 MB (10 %)"));
+    EXPECT_TRUE(has(text, "moved 9.00 MB from pinned memory, padding not moved 1.00 MB (10 %)"));
+    EXPECT_TRUE(has(text, "the copy stream was copying 40 %, stripping 5 %"));
     EXPECT_TRUE(has(text, "the trainer waited 30 % (for producers 20 %, for copies 10 %)"));
     EXPECT_TRUE(has(text, "\nverdict"));
+}
+
+TEST(StatTableTest, LeavesOutTheCopyStreamOfADeviceThatTellsNoTimes) {
+    Stats stats = sample_stats();
+    stats.copying_s = stats.stripping_s = 0;
+    EXPECT_FALSE(has(stat_table(stats), "copy stream"));
 }
 
 TEST(StatTableTest, LetsNoIdentityMoveTheCursor) {

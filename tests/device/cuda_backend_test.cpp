@@ -17,6 +17,13 @@ namespace {
 constexpr std::array kLayouts{Layout::packed, Layout::trimmed, Layout::padded};
 constexpr std::array kTransfers{Transfer::copy, Transfer::trim, Transfer::direct, Transfer::gather};
 
+// So many rounds that anything odd has its chance; the sanitizers are slow.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kRounds = 6;
+#else
+constexpr int kRounds = 30;
+#endif
+
 class CudaBackendTest : public testing::Test {
   protected:
     ~CudaBackendTest() override { expect_clean(cuda_); }
@@ -84,20 +91,20 @@ TEST_F(CudaBackendTest, CarriesOneRecord) {
 }
 
 TEST_F(CudaBackendTest, CarriesRandomRecords) {
-    for (int round = 0; round < 100 && !HasFailure(); ++round) {
+    for (int round = 0; round < 3 * kRounds && !HasFailure(); ++round) {
         expect_carried([&] { return random_batch(); });
     }
 }
 
 // One staging area for all of them, and the host does not wait in between.
 TEST_F(CudaBackendTest, CarriesBatchesRightBehindEachOther) {
-    for (int round = 0; round < 30 && !HasFailure(); ++round) {
+    for (int round = 0; round < kRounds && !HasFailure(); ++round) {
         expect_carried([&] { return random_batch(); }, 2 + random_() % 6);
     }
 }
 
 TEST_F(CudaBackendTest, CarriesInWhateverWayIsCheapest) {
-    for (int round = 0; round < 30 && !HasFailure(); ++round) {
+    for (int round = 0; round < kRounds && !HasFailure(); ++round) {
         expect_carried_by(
             Transfer::automatic, [&] { return random_batch(); }, 3);
     }
@@ -107,7 +114,7 @@ TEST_F(CudaBackendTest, CarriesInWhateverWayIsCheapest) {
 
 TEST_F(CudaBackendTest, CarriesMemoryThatCannotBePinnedThroughABuffer) {
     cuda_.refuse_registration_above(0);
-    for (int round = 0; round < 30 && !HasFailure(); ++round) {
+    for (int round = 0; round < kRounds && !HasFailure(); ++round) {
         expect_carried([&] { return random_batch(); });
         // More of them than there are buffers to take turns.
         expect_carried_by(

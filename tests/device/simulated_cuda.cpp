@@ -132,6 +132,9 @@ std::string SimulatedCuda::leftovers() const {
     std::size_t blocks = 0;
     for (int i = 0; i < state_->devices(); ++i) blocks += state_->gpu(i).simulator->allocations();
     const std::lock_guard lock(state_->mutex_);
+    if (state_->devices() > 1) {  // what is registered is there for each of them
+        blocks -= state_->registered_.size() * static_cast<std::size_t>(state_->devices() - 1);
+    }
     std::size_t streams = 0;
     for (const auto& stream : state_->streams_) streams += stream->is_trainers ? 0u : 1u;
     const std::size_t events = state_->events_.size();

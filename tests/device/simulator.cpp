@@ -254,9 +254,11 @@ bool Simulator::remove(std::unique_lock<std::mutex>& lock, const void* data, boo
         ++(registered ? mistakes_.unregistered_early : mistakes_.freed_early);
     memory_.erase(found);
     // The piece that runs just now still uses it.
+    ++removing_;
     finished_.wait(lock, [&, at = begin, bytes = block.bytes] {
         return running_ == nullptr || !running_->queue.front().touches(at, bytes);
     });
+    --removing_;
     return true;
 }
 

@@ -160,6 +160,7 @@ class Simulator {
     Stream* default_ = nullptr;
     std::uint64_t next_stream_ = 0;
     std::vector<std::shared_ptr<Mark>> awaited_;  // by threads in synchronize()
+    std::uint64_t removing_ = 0;                  // threads that wait in free() and the like
     std::uint64_t enqueued_ = 0;                  // operations ever
     std::uint64_t allowed_[2] = {kAll, kAll};     // operations of each kind that may begin
     std::map<const std::byte*, Block> memory_;

@@ -27,7 +27,6 @@ void Simulator::carry_out_all() {
             continue;
         }
         step(*stream, lock);
-        finished_.notify_all();
     }
 }
 
@@ -86,7 +85,7 @@ bool Simulator::is_wanted(const Stream& stream) const {
 
 // Lets the other threads get ahead. Whatever is called ends it.
 void Simulator::pause(std::unique_lock<std::mutex>& lock) {
-    constexpr std::uint64_t kLongestUs = 50;
+    constexpr std::uint64_t kLongestUs = 20;
     if (draw(2) == 0) {
         lock.unlock();
         std::this_thread::yield();
@@ -102,10 +101,15 @@ void Simulator::step(Stream& stream, std::unique_lock<std::mutex>& lock) {
     if (first.does == Operation::Does::record) {
         first.mark->done = true;
         first.mark->time = now_;
+        // Not for every step: most are nothing to those that wait.
+        if (std::find(awaited_.begin(), awaited_.end(), first.mark) != awaited_.end()) {
+            finished_.notify_all();
+        }
     } else if (first.does == Operation::Does::work) {
         running_ = &stream;
         run_piece(first, lock);
         running_ = nullptr;
+        if (removing_ != 0) finished_.notify_all();
         if (first.pieces_done < first.work.pieces) return;
     }
     stream.queue.pop_front();

@@ -93,6 +93,25 @@ TEST_F(PipelineFaultTest, TellsAnErrorOfGivingBackAtALaterCall) {
         DeviceError);
 }
 
+// The data have ended, and the last copy has not.
+TEST_F(PipelineFaultTest, TellsAnErrorOfTheLastCopyAndNotTheEnd) {
+    Ring ring = Ring::create(options(4));
+    Writer writer(ring);
+    device_->hold_copies();
+    device_->fail_at(Fault::synchronize, 1);
+    Loader loader(ring, late(2));
+    ASSERT_TRUE(eventually([&] { return ring.stats().prefetched == 4; }));
+    device_->let_copies_go();
+    ASSERT_TRUE(eventually([&] { return ring.stats().phase == Phase::aborted; }));
+    EXPECT_THROW(
+        {
+            while (loader.next(stream_.ref()).outcome() != Outcome::end) {
+            }
+        },
+        DeviceError);
+    EXPECT_FALSE(loader.done());
+}
+
 // What the device does wrong by itself is told by later calls, whichever they are.
 TEST_F(PipelineFaultTest, TellsAnErrorThatHappenedOnTheDevice) {
     Ring ring = Ring::create(options(0, 4));

@@ -38,6 +38,8 @@ void Run::produce(Producer& producer, std::uint64_t seed) {
             }
             if (!record) return;
             if (plan_.drops && record->attempt() == 0 && random() % 16 == 0) {
+                // It is back before anybody may write one in its stead.
+                { const ClaimedRecord dropped = std::move(*record); }
                 ++tickets_;
                 continue;
             }
@@ -89,10 +91,12 @@ void Run::expect_let_go() {
         complain("producers were not let go by the loader's error");
     }
     try {
-        // The third one's turn: no more than there are places.
+        // One more than there are places: what it waits for is the end. The trainer's thread may
+        // hear of the error a little before it.
+        constexpr std::chrono::seconds kLong{20};
         Producer& producer = ring_.producers[WorldRing::kProducers];
         for (std::uint32_t i = 0; i <= ring_.ring.slots(); ++i) {
-            if (auto record = producer.try_claim()) write(std::move(*record));
+            if (auto record = producer.claim_for(kLong)) write(std::move(*record));
         }
         complain("the ring was not ended by the loader's error");
     } catch (const RingAborted&) {

@@ -73,10 +73,8 @@ CudaCopyStream::CudaCopyStream(int ordinal, const CopyForm& form, const PinnedRi
 }
 
 CudaCopyStream::~CudaCopyStream() {
-    if (cudaStreamSynchronize(stream_.get()) != cudaSuccess ||
-        cudaStreamSynchronize(clock_.get()) != cudaSuccess) {
-        static_cast<void>(cudaGetLastError());
-    }
+    pass_over(cudaStreamSynchronize(stream_.get()));
+    pass_over(cudaStreamSynchronize(clock_.get()));
 }
 
 // Rows as wide as slots, one field behind the other. Not where no way needs them, nor, where a

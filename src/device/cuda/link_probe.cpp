@@ -35,6 +35,10 @@ class Probe {
         packed_ = allocate_device(ordinal, bytes_);
         write_offsets();
     }
+    Probe(const Probe&) = delete;
+    Probe& operator=(const Probe&) = delete;
+    // After an error something may still be on its way, in memory that is ours.
+    ~Probe() { pass_over(cudaStreamSynchronize(stream_)); }
 
     LinkRates rates() {
         LinkRates rates;

@@ -7,31 +7,29 @@
 #include <cstddef>
 #include <memory>
 
+#include "device/cuda/call.hpp"
+
 namespace headrace::device::cuda {
 
 struct StreamDeleter {
     using pointer = cudaStream_t;
-    void operator()(cudaStream_t stream) const noexcept {
-        static_cast<void>(cudaStreamDestroy(stream));
-    }
+    void operator()(cudaStream_t stream) const noexcept { pass_over(cudaStreamDestroy(stream)); }
 };
 using Stream = std::unique_ptr<cudaStream_t, StreamDeleter>;
 
 struct EventDeleter {
     using pointer = cudaEvent_t;
-    void operator()(cudaEvent_t event) const noexcept {
-        static_cast<void>(cudaEventDestroy(event));
-    }
+    void operator()(cudaEvent_t event) const noexcept { pass_over(cudaEventDestroy(event)); }
 };
 using OwnedEvent = std::unique_ptr<cudaEvent_t, EventDeleter>;
 
 struct DeviceMemoryDeleter {
-    void operator()(std::byte* memory) const noexcept { static_cast<void>(cudaFree(memory)); }
+    void operator()(std::byte* memory) const noexcept { pass_over(cudaFree(memory)); }
 };
 using DeviceMemory = std::unique_ptr<std::byte, DeviceMemoryDeleter>;
 
 struct PinnedMemoryDeleter {
-    void operator()(std::byte* memory) const noexcept { static_cast<void>(cudaFreeHost(memory)); }
+    void operator()(std::byte* memory) const noexcept { pass_over(cudaFreeHost(memory)); }
 };
 using PinnedMemory = std::unique_ptr<std::byte, PinnedMemoryDeleter>;
 

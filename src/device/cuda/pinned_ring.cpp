@@ -79,9 +79,7 @@ void PinnedRing::find_distance() {
 void PinnedRing::unregister() noexcept {
     // The last one first; errors mean that CUDA has gone before us.
     for (auto piece = pieces_.rbegin(); piece != pieces_.rend(); ++piece) {
-        if (cudaHostUnregister(piece->data()) != cudaSuccess) {
-            static_cast<void>(cudaGetLastError());
-        }
+        pass_over(cudaHostUnregister(piece->data()));
     }
     pieces_.clear();
 }
