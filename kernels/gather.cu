@@ -19,4 +19,8 @@ cudaError_t launch_gather(const Jobs& jobs, unsigned max_blocks, cudaStream_t st
     return launch_jobs<Gather>(gather, jobs, max_blocks, stream);
 }
 
+cudaError_t load_gather() {
+    return load_kernel(gather);
+}
+
 }  // namespace headrace::kernels

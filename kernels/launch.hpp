@@ -34,4 +34,8 @@ cudaError_t launch_fill_tails(const Jobs& jobs, unsigned max_blocks, cudaStream_
 /// enough: the link is the limit.
 cudaError_t launch_gather(const Jobs& jobs, unsigned max_blocks, cudaStream_t stream);
 
+/// Loads all four kernels for the current device. The runtime does so by itself at a kernel's first
+/// launch, but may then wait until the device has nothing to do: not while a training runs.
+cudaError_t load_kernels();
+
 }  // namespace headrace::kernels

@@ -25,6 +25,16 @@ cudaError_t launch_jobs(void (*kernel)(Jobs), const Jobs& jobs, unsigned max_blo
                             stream);
 }
 
+// Asking for a kernel's attributes loads it.
+inline cudaError_t load_kernel(void (*kernel)(Jobs)) {
+    cudaFuncAttributes attributes{};
+    return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel));
+}
+
+// Of the other files, for load_kernels().
+cudaError_t load_strip();
+cudaError_t load_gather();
+
 // The number of the calling thread in its grid, and the number of threads.
 __device__ inline std::uint64_t thread_of_grid() {
     return std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x;

@@ -28,4 +28,12 @@ cudaError_t launch_fill_tails(const Jobs& jobs, unsigned max_blocks, cudaStream_
     return launch_jobs<FillTails>(fill_tails, jobs, max_blocks, stream);
 }
 
+cudaError_t load_kernels() {
+    for (const auto load : {load_strip, load_gather}) {
+        if (const cudaError_t error = load(); error != cudaSuccess) return error;
+    }
+    if (const cudaError_t error = load_kernel(pad); error != cudaSuccess) return error;
+    return load_kernel(fill_tails);
+}
+
 }  // namespace headrace::kernels

@@ -19,4 +19,8 @@ cudaError_t launch_strip(const Jobs& jobs, unsigned max_blocks, cudaStream_t str
     return launch_jobs<Strip>(strip, jobs, max_blocks, stream);
 }
 
+cudaError_t load_strip() {
+    return load_kernel(strip);
+}
+
 }  // namespace headrace::kernels

@@ -100,7 +100,11 @@ class CopyStream {
     // link.
     virtual std::uint64_t enqueue(const BatchPlan& plan, const BatchTarget& target,
                                   Event& moved) = 0;
+    // Complete when all that was enqueued before is.
     virtual void record(Event& event) = 0;
+    // Complete when what is enqueued next begins to cross the link: a device may strip one batch
+    // while it copies the next.
+    virtual void mark_begin(Event& event) { record(event); }
     // Records `event` past all that is enqueued, as the time of now on the device's clock.
     virtual void stamp(Event& event) = 0;
 };
@@ -128,10 +132,13 @@ class Backend {
                                                          Registration* registration) = 0;
 
     virtual void synchronize(Event& event) = 0;  // waits on the host, without spinning
+    virtual bool is_complete(Event& event) = 0;
+    // Throws UsageError for a stream of the trainer's that batches cannot be ordered by.
+    virtual void expect_usable(StreamRef) {}
     virtual void record(Event& event, StreamRef stream) = 0;
     virtual void wait(StreamRef stream, Event& event) = 0;
-    // From one event to another, both complete, on the device's clock; negative when they came in
-    // the other order. Empty where the device has no clock.
+    // From one event to another on the device's clock; negative when they came in the other order.
+    // Empty where the device has no clock, or one of them is not complete yet.
     virtual std::optional<double> seconds_between(Event& from, Event& to) = 0;
 
     // Called once by each thread that is the loader's own, before anything else.

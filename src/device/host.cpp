@@ -103,6 +103,7 @@ class HostBackend final : public Backend {
         return std::make_unique<HostCopyStream>(form);
     }
     void synchronize(Event&) override {}
+    bool is_complete(Event&) override { return true; }
     void record(Event&, StreamRef) override {}
     void wait(StreamRef, Event&) override {}
     std::optional<double> seconds_between(Event&, Event&) override { return std::nullopt; }

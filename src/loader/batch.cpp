@@ -44,6 +44,11 @@ Batch::~Batch() {
 
 void Batch::release() noexcept {
     if (slot_ == nullptr) return;
+    if (!core_->is_this_process()) {  // a forked child has neither ring nor device; see ~Loader
+        slot_ = nullptr;
+        new std::shared_ptr<detail::LoaderCore>(std::move(core_));
+        return;
+    }
     core_->give_back(*std::exchange(slot_, nullptr));
     core_.reset();
 }

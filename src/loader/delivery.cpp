@@ -21,20 +21,50 @@ std::uint64_t overlap(std::uint64_t from, std::uint64_t to, std::uint64_t other_
     return end > begin ? end - begin : 0;
 }
 
+// A wait of the trainer that those who look at the ring see while it goes on. A thread that feeds a
+// stream may be ahead of it: that it waits shows nothing until the stream is known to stand.
+class WaitSeen {
+  public:
+    explicit WaitSeen(ring::TrainerCounters& counters) : counters_(counters) {}
+    WaitSeen(const WaitSeen&) = delete;
+    WaitSeen& operator=(const WaitSeen&) = delete;
+    // Also when the wait ends by an exception.
+    ~WaitSeen() { counters_.trainer_waiting_since_ns.store(0, std::memory_order_relaxed); }
+
+    void show() {
+        if (since_ != 0) return;
+        since_ = ring::now_ns();
+        counters_.trainer_waiting_since_ns.store(since_, std::memory_order_relaxed);
+    }
+    // It is over: what has been shown of it.
+    Wait end() {
+        if (since_ == 0) return {};
+        const std::uint64_t now = ring::now_ns();
+        const std::uint64_t awaited = counters_.producers_awaited_since_ns.load();
+        counters_.trainer_waiting_since_ns.store(0, std::memory_order_relaxed);
+        const std::uint64_t missing = awaited == 0 ? 0 : overlap(since_, now, awaited, now);
+        return {now - std::exchange(since_, 0), missing, 0};
+    }
+
+  private:
+    ring::TrainerCounters& counters_;
+    std::uint64_t since_ = 0;
+};
+
 }  // namespace
 
 Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout, StreamRef stream) {
-    BatchSlot* handed_out = nullptr;
-    if (!backend_->has_streams()) return wait_and_hand_out(timeout, handed_out);
-    Asked asked{stream, ask(stream)};
-    Result<Batch> batch = wait_and_hand_out(timeout, handed_out);
-    if (batch) hand_over(*handed_out, asked);
+    if (!backend_->has_streams()) return wait_and_hand_out(timeout, nullptr);
+    backend_->expect_usable(stream);
+    Asked asked = ask(stream);
+    Result<Batch> batch = wait_and_hand_out(timeout, &asked);
+    if (batch) hand_over(asked);
     keep(std::move(asked), batch.outcome());
     return batch;
 }
 
 Result<Batch> LoaderCore::wait_and_hand_out(std::optional<std::chrono::nanoseconds> timeout,
-                                            BatchSlot*& handed_out) {
+                                            Asked* asked) {
     const std::uint64_t from = ring::now_ns();
     ring::TrainerCounters& counters = ring_->protocol().trainer();
     std::uint64_t never = 0;
@@ -44,8 +74,8 @@ Result<Batch> LoaderCore::wait_and_hand_out(std::optional<std::chrono::nanosecon
     if (!timeout) timeout = anything_yet_ ? options_.stall_timeout : options_.first_timeout;
     std::optional<Clock::time_point> deadline;
     if (timeout) deadline = ring::deadline_after(*timeout);
-    if (!wait_visibly(lock, deadline, from)) {
-        if (backend_->has_streams()) return Outcome::timed_out;
+    if (!wait_visibly(lock, deadline, asked)) {
+        if (asked != nullptr) return Outcome::timed_out;
         const std::uint64_t to = ring::now_ns();
         raise(counters.trainer_waited_ns, to - from);
         const std::uint64_t since = counters.producers_awaited_since_ns.load();
@@ -56,59 +86,58 @@ Result<Batch> LoaderCore::wait_and_hand_out(std::optional<std::chrono::nanosecon
     // The end and an error are all that will ever come again.
     if (first.what == What::batch || first.what == What::epoch_end) ready_.pop_front();
     if (first.what == What::error) std::rethrow_exception(error_);
-    handed_out = first.slot;
+    if (asked != nullptr) asked->slot = first.slot;
     return hand_out(first, from);
 }
 
-// wait_until_ready(), seen by those who look at the ring. A thread that feeds a stream may be ahead
-// of it, and a short wait is then no sign of anything.
+// wait_until_ready(), seen by those who look at the ring. What has been seen of a stream's wait is
+// counted at once, for figures do not go back; the rest of it follows when the device tells.
 bool LoaderCore::wait_visibly(std::unique_lock<std::mutex>& lock,
-                              std::optional<Clock::time_point> deadline, std::uint64_t from_ns) {
-    if (backend_->has_streams()) {
-        constexpr std::chrono::milliseconds kShort{500};
-        const Clock::time_point soon = ring::deadline_after(kShort);
-        const auto is_ready = [this] { return !ready_.empty(); };
-        const auto until = deadline ? std::min(*deadline, soon) : soon;
-        if (ready_changed_.wait_until(lock, until, [&] { return is_ready() || stopping_; }) &&
-            is_ready()) {
-            return true;
-        }
+                              std::optional<Clock::time_point> deadline, Asked* asked) {
+    WaitSeen seen(ring_->protocol().trainer());
+    if (asked == nullptr) {
+        seen.show();
+        return wait_until_ready(lock, deadline, [] {});
     }
-    struct Waiting {  // also when the wait ends by an exception
-        std::atomic<std::uint64_t>& since;
-        ~Waiting() { since.store(0, std::memory_order_relaxed); }
-    } waiting{ring_->protocol().trainer().trainer_waiting_since_ns};
-    waiting.since.store(from_ns, std::memory_order_relaxed);
-    return wait_until_ready(lock, deadline);
+    const bool is_ready = wait_until_ready(lock, deadline, [&] {
+        if (backend_->is_complete(*asked->event)) seen.show();
+    });
+    const Wait shown = seen.end();
+    count(shown);
+    asked->shown.all_ns += shown.all_ns;
+    asked->shown.for_producers_ns += shown.for_producers_ns;
+    return is_ready;
 }
 
 // When the stream has done all that it had to do before it wants the next batch: from then on it
 // stands idle. A stream that timed out has been idle since.
-std::unique_ptr<device::Event> LoaderCore::ask(StreamRef stream) {
-    std::unique_ptr<device::Event> event;
+LoaderCore::Asked LoaderCore::ask(StreamRef stream) {
+    Asked asked{.stream = stream, .event = nullptr};
     {
         const std::lock_guard lock(mutex_);
-        const auto since = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& asked) {
-            return asked.stream.native == stream.native;
+        const auto since = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& other) {
+            return other.stream.native == stream.native;
         });
         if (since != asked_.end()) {
-            event = std::move(since->event);
+            asked = std::move(*since);
             asked_.erase(since);
-            return event;
+            return asked;
         }
         if (!spare_events_.empty()) {
-            event = std::move(spare_events_.back());
+            asked.event = std::move(spare_events_.back());
             spare_events_.pop_back();
         }
     }
     try {
-        if (!event) event = backend_->make_event();
-        backend_->record(*event, stream);
+        if (!asked.event) asked.event = backend_->make_event();
+        backend_->record(*asked.event, stream);
     } catch (...) {
         fail(std::current_exception());
-        throw;
+        // The first error is the one to tell.
+        const std::lock_guard lock(mutex_);
+        std::rethrow_exception(error_);
     }
-    return event;
+    return asked;
 }
 
 void LoaderCore::keep(Asked asked, Outcome outcome) {
@@ -122,13 +151,15 @@ void LoaderCore::keep(Asked asked, Outcome outcome) {
 
 // The stream waits for the batch. Without the lock: when this throws, the batch goes back the usual
 // way, and state() does not count it.
-void LoaderCore::hand_over(BatchSlot& slot, Asked& asked) {
+void LoaderCore::hand_over(Asked& asked) {
     const device::Stage stage(*backend_, "headrace: hand over");
+    BatchSlot& slot = *asked.slot;
     try {
         BatchSlot::Filling& filling = slot.filling();
         backend_->wait(asked.stream, *filling.filled);
         use(slot, asked.stream);
         filling.asked.swap(asked.event);
+        filling.shown = asked.shown;
         filling.is_asked = true;
     } catch (...) {
         slot.was_refused = true;
@@ -138,25 +169,34 @@ void LoaderCore::hand_over(BatchSlot& slot, Asked& asked) {
 }
 
 // False after the deadline. Without one, a wait that nothing but batches in the caller's hands
-// blocks becomes an error after a while: another thread may be about to give one back.
+// blocks becomes an error after a while: another thread may be about to give one back. Every so
+// often in between it calls look().
 bool LoaderCore::wait_until_ready(std::unique_lock<std::mutex>& lock,
-                                  std::optional<Clock::time_point> deadline) {
-    const auto is_ready = [this] { return !ready_.empty() || stopping_; };
-    while (!is_ready()) {
-        if (deadline) {
-            if (!ready_changed_.wait_until(lock, *deadline, is_ready)) return false;
-            break;
-        }
-        const std::uint64_t moves = lease_moves_;
-        const auto patience = ring::deadline_after(options_.lease_timeout);
-        if (ready_changed_.wait_until(lock, patience, is_ready)) break;
-        if (leased_ == options_.depth && lease_moves_ == moves) {
+                                  std::optional<Clock::time_point> deadline,
+                                  const std::function<void()>& look) {
+    constexpr std::chrono::milliseconds kOften{500};
+    const auto is_over = [this] { return stopping_ || !ready_.empty(); };
+    std::uint64_t moves = lease_moves_;
+    Clock::time_point patience = ring::deadline_after(options_.lease_timeout);
+    while (!is_over()) {
+        const Clock::time_point until =
+            std::min(ring::deadline_after(kOften), deadline.value_or(patience));
+        if (ready_changed_.wait_until(lock, until, is_over)) break;
+        const Clock::time_point now = Clock::now();
+        if (deadline && now >= *deadline) return false;
+        look();
+        const bool is_stuck = leased_ == options_.depth && lease_moves_ == moves;
+        if (!deadline && is_stuck && now >= patience) {
             throw UsageError("loader: all " + std::to_string(options_.depth) +
                              " batches are held by the caller, none can be filled; give one back, "
                              "or make depth larger");
         }
+        if (!is_stuck || now >= patience) {
+            moves = lease_moves_;
+            patience = ring::deadline_after(options_.lease_timeout);
+        }
     }
-    if (ready_.empty()) throw UsageError("loader: it has been destroyed");
+    if (stopping_) throw UsageError("loader: it has been destroyed");
     return true;
 }
 
@@ -208,6 +248,7 @@ void LoaderCore::account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const 
 }
 
 void LoaderCore::use(BatchSlot& slot, StreamRef stream) {
+    backend_->expect_usable(stream);
     const std::lock_guard lock(mutex_);
     const auto same = [stream](StreamRef other) { return other.native == stream.native; };
     if (std::none_of(slot.streams.begin(), slot.streams.end(), same)) {
@@ -215,23 +256,27 @@ void LoaderCore::use(BatchSlot& slot, StreamRef stream) {
     }
 }
 
+// An event on each stream that used the batch. Without the lock, for a full stream may make it
+// wait: the batch is still the caller's alone.
+void LoaderCore::record_uses(BatchSlot& slot) {
+    if (!backend_->has_streams()) return;
+    for (const StreamRef stream : slot.streams) {
+        backend_->expect_usable(stream);
+        if (slot.used_count == slot.used.size()) slot.used.push_back(backend_->make_event());
+        backend_->record(*slot.used[slot.used_count], stream);
+        ++slot.used_count;
+    }
+}
+
 void LoaderCore::give_back(BatchSlot& slot) noexcept {
     std::exception_ptr error;
+    try {
+        record_uses(slot);
+    } catch (...) {
+        error = std::current_exception();
+    }
     {
         const std::lock_guard lock(mutex_);
-        try {
-            if (backend_->has_streams()) {
-                for (const StreamRef stream : slot.streams) {
-                    if (slot.used_count == slot.used.size()) {
-                        slot.used.push_back(backend_->make_event());
-                    }
-                    backend_->record(*slot.used[slot.used_count], stream);
-                    ++slot.used_count;
-                }
-            }
-        } catch (...) {
-            error = std::current_exception();
-        }
         const std::uint64_t place = slot.delivery - first_delivery_;
         deliveries_[place].returned = !slot.was_refused;
         move_state_on();

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,13 @@
 
 namespace headrace::detail {
 
+// Time that the trainer stood idle.
+struct Wait {
+    std::uint64_t all_ns = 0;
+    std::uint64_t for_producers_ns = 0;
+    std::uint64_t for_copies_ns = 0;
+};
+
 // A device batch. Belongs to the planner while it is filled, then to whoever holds the lease.
 struct BatchSlot {
     std::unique_ptr<device::Buffer> values, head, host_head;
@@ -32,17 +40,21 @@ struct BatchSlot {
     // The events of one filling. Fillings take turns between two sets: what a filling took is read
     // when the next one is complete, for then the trainer's stream has passed it too.
     struct Filling {
-        std::unique_ptr<device::Event> arrived;  // its records have come from the producers
-        std::unique_ptr<device::Event> begun;    // the copy stream comes to it
-        std::unique_ptr<device::Event> moved;    // ring and plan are read no more
-        std::unique_ptr<device::Event> filled;   // the batch is complete
-        std::unique_ptr<device::Event> asked;    // the trainer's stream wants it
+        // Stamps of the clock: its records are waited for; they have come from the producers; the
+        // device is told.
+        std::unique_ptr<device::Event> awaited, arrived, handed;
+        std::unique_ptr<device::Event> begun;   // the copy stream comes to it
+        std::unique_ptr<device::Event> moved;   // ring and plan are read no more
+        std::unique_ptr<device::Event> filled;  // the batch is complete
+        std::unique_ptr<device::Event> asked;   // the trainer's stream wants it
         bool is_used = false, is_asked = false;
+        Wait shown;  // what of its wait has been counted already
     };
     std::array<Filling, 2> fillings;
     std::size_t turn = 0;
     Filling& filling() noexcept { return fillings[turn]; }
-    Filling& filling_before() noexcept { return fillings[1 - turn]; }
+    // The one before it, which is the next one too.
+    Filling& other_filling() noexcept { return fillings[1 - turn]; }
     // Work of the trainer that the next copy into this batch waits for; grows to the number of
     // streams that used one batch, and is kept.
     std::vector<std::unique_ptr<device::Event>> used;
@@ -102,6 +114,8 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     struct Asked {  // when a stream came to want a batch
         StreamRef stream;
         std::unique_ptr<device::Event> event;
+        Wait shown = {};            // what of its wait has been counted already
+        BatchSlot* slot = nullptr;  // what it was given
     };
     struct Copying {
         BatchSlot* slot;
@@ -128,19 +142,22 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     void account_filling(BatchSlot::Filling& filling);
     // The trainer's.
     bool wait_visibly(std::unique_lock<std::mutex>& lock, std::optional<Clock::time_point> deadline,
-                      std::uint64_t from_ns);
+                      Asked* asked);
     bool wait_until_ready(std::unique_lock<std::mutex>& lock,
-                          std::optional<Clock::time_point> deadline);
-    Result<Batch> wait_and_hand_out(std::optional<std::chrono::nanoseconds> timeout,
-                                    BatchSlot*& handed_out);
+                          std::optional<Clock::time_point> deadline,
+                          const std::function<void()>& look);
+    Result<Batch> wait_and_hand_out(std::optional<std::chrono::nanoseconds> timeout, Asked* asked);
     Result<Batch> hand_out(Ready ready, std::uint64_t waited_from_ns);
-    std::unique_ptr<device::Event> ask(StreamRef stream);
+    Asked ask(StreamRef stream);
     void keep(Asked asked, Outcome outcome);
-    void hand_over(BatchSlot& slot, Asked& asked);
+    void hand_over(Asked& asked);
+    void record_uses(BatchSlot& slot);
     void move_state_on() noexcept;
     void note_end() noexcept;
     void keep_error(std::exception_ptr error) noexcept;  // the first one counts; under the lock
     void account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot);
+    void count(const Wait& wait) noexcept;
+    std::optional<Wait> stood_for(BatchSlot::Filling& filling);
 
     std::shared_ptr<RingCore> ring_;
     LoaderOptions options_;

@@ -39,13 +39,16 @@ void LoaderCore::stop() noexcept {
     copying_changed_.notify_all();
     if (completer_.joinable()) completer_.join();
     note_end();
-    ring::TrainerCounters& counters = ring_->protocol().trainer();
-    for (const Ready& ready : ready_) {
-        if (ready.what != What::batch) continue;
-        counters.prefetched.fetch_sub(ready.slot->taken.indices.size());
-        raise(counters.discarded, ready.slot->taken.indices.size());
+    {
+        const std::lock_guard lock(mutex_);
+        ring::TrainerCounters& counters = ring_->protocol().trainer();
+        for (const Ready& ready : ready_) {
+            if (ready.what != What::batch) continue;
+            counters.prefetched.fetch_sub(ready.slot->taken.indices.size());
+            raise(counters.discarded, ready.slot->taken.indices.size());
+        }
+        ready_.clear();
     }
-    ready_.clear();
     copy_stream_.reset();
     registration_.reset();
     consumer_.reset();
@@ -105,6 +108,7 @@ bool LoaderCore::plan_one() {
     ring::TrainerCounters& counters = ring_->protocol().trainer();
     IndexRange range = consumer_->next_range(form_.batch, true);
     slot->awaited_ns = ring::now_ns();
+    copy_stream_->stamp(*slot->other_filling().awaited);
     counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
     // No time-out for leases: those on slots are copies on their way, not the trainer's.
     const Arrival arrival = [&] {
@@ -113,6 +117,7 @@ bool LoaderCore::plan_one() {
                                {.flush_after = is_stream ? options_.flush_after : std::nullopt});
     }();
     slot->arrived_ns = ring::now_ns();
+    copy_stream_->stamp(*slot->other_filling().arrived);
     counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
 
     const bool arrived = arrival == Arrival::ready || arrival == Arrival::flushed;
@@ -151,9 +156,14 @@ BatchSlot* LoaderCore::wait_for_slot() {
     std::unique_lock lock(mutex_);
     if (free_.empty() && !stopping_) {
         const device::Stage stage(*backend_, "headrace: wait for a batch to come back");
-        const std::uint64_t began = ring::now_ns();
-        free_changed_.wait(lock, [this] { return stopping_ || !free_.empty(); });
-        raise(ring_->protocol().trainer().held_by_trainer_ns, ring::now_ns() - began);
+        while (free_.empty() && !stopping_) {
+            // One that is still being copied is not held by the trainer.
+            const bool is_held = copying_.empty();
+            const std::uint64_t began = ring::now_ns();
+            free_changed_.wait(lock);
+            if (!is_held) continue;
+            raise(ring_->protocol().trainer().held_by_trainer_ns, ring::now_ns() - began);
+        }
     }
     if (stopping_) return nullptr;
     BatchSlot* const slot = free_.back();
@@ -196,8 +206,7 @@ void LoaderCore::hand_to_device(BatchSlot& slot) {
         slot.copying = !at_once;
         slot.returned_early = false;
         if (!at_once) {
-            copying_.push_back(
-                {&slot, &slot.filling(), &slot.filling_before(), slot.taken.indices});
+            copying_.push_back({&slot, &slot.filling(), &slot.other_filling(), slot.taken.indices});
         }
     }
     if (at_once) {
@@ -213,17 +222,19 @@ void LoaderCore::enqueue(BatchSlot& slot) {
     const device::Stage stage(*backend_, "headrace: enqueue");
     slot.turn = 1 - slot.turn;
     BatchSlot::Filling& filling = slot.filling();
-    copy_stream_->stamp(*filling.arrived);
-    // It is complete long since, but only this makes sure of it for account_filling().
-    copy_stream_->wait(*filling.arrived);
+    copy_stream_->stamp(*filling.handed);
     // The trainer's work on the batch that was here before must have passed.
     for (std::size_t i = 0; i < slot.used_count; ++i) copy_stream_->wait(*slot.used[i]);
     slot.used_count = 0;
-    copy_stream_->record(*filling.begun);
+    // So must have been the last filling of it: where the trainer was not given that, nothing
+    // tells.
+    copy_stream_->wait(*slot.other_filling().filled);
+    copy_stream_->mark_begin(*filling.begun);
     slot.link_bytes = copy_stream_->enqueue(slot.plan, slot.target, *filling.moved);
     copy_stream_->record(*filling.filled);
     filling.is_used = true;
     filling.is_asked = false;
+    filling.shown = {};
 }
 
 void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
@@ -263,10 +274,8 @@ void LoaderCore::complete_copies() {
         BatchSlot& slot = *first.slot;
         copying_.pop_front();
         slot.copying = !is_over;
-        if (is_over && slot.returned_early) {
-            free_.push_back(&slot);
-            free_changed_.notify_one();
-        }
+        if (is_over && slot.returned_early) free_.push_back(&slot);
+        free_changed_.notify_one();  // without a free one too: for whom one waits has changed
     }
 }
 
@@ -282,15 +291,35 @@ void LoaderCore::account_filling(BatchSlot::Filling& filling) {
     add(counters.copying_ns, backend_->seconds_between(*filling.begun, *filling.moved));
     add(counters.stripping_ns, backend_->seconds_between(*filling.moved, *filling.filled));
     if (!filling.is_asked) return;
-    // The stream stood from the moment when it wanted the batch until that was complete; as long as
-    // records were missing, for producers.
-    const double stood = backend_->seconds_between(*filling.asked, *filling.filled).value_or(0);
-    if (stood <= 0) return;
-    const double missing = backend_->seconds_between(*filling.asked, *filling.arrived).value_or(0);
-    const double for_producers = std::clamp(missing, 0.0, stood);
-    add(counters.trainer_waited_ns, stood);
-    add(counters.waited_for_producers_ns, for_producers);
-    add(counters.waited_for_copies_ns, stood - for_producers);
+    if (const auto wait = stood_for(filling)) count(*wait);
+}
+
+// The trainer's stream stood from the moment when it wanted the batch until that was complete: as
+// long as records were missing for producers, since the device had been told for copies. What has
+// been shown of it while it went on is left out. Empty when there is no telling.
+std::optional<Wait> LoaderCore::stood_for(BatchSlot::Filling& filling) {
+    // Everything as so many seconds before the batch was complete.
+    const auto before = [&](device::Event& event) {
+        return backend_->seconds_between(event, *filling.filled);
+    };
+    const auto asked = before(*filling.asked), awaited = before(*filling.awaited),
+               arrived = before(*filling.arrived), handed = before(*filling.handed);
+    if (!asked || !awaited || !arrived || !handed || *asked <= 0) return std::nullopt;
+    const double missing = std::min(*asked, *awaited) - std::max(0.0, *arrived);
+    const double copying = std::min(*asked, *handed);
+    const auto left = [](double seconds, std::uint64_t shown_ns) {
+        const double ns = seconds * 1e9 - static_cast<double>(shown_ns);
+        return ns > 0 ? static_cast<std::uint64_t>(ns) : 0;
+    };
+    return Wait{left(*asked, filling.shown.all_ns), left(missing, filling.shown.for_producers_ns),
+                left(copying, filling.shown.for_copies_ns)};
+}
+
+void LoaderCore::count(const Wait& wait) noexcept {
+    ring::TrainerCounters& counters = ring_->protocol().trainer();
+    raise(counters.trainer_waited_ns, wait.all_ns);
+    raise(counters.waited_for_producers_ns, wait.for_producers_ns);
+    raise(counters.waited_for_copies_ns, wait.for_copies_ns);
 }
 
 }  // namespace headrace::detail

@@ -91,10 +91,16 @@ void LoaderCore::make_slots() {
         slot->host_head = backend_->allocate_host(form_.head_bytes());
         std::memset(slot->host_head->data(), 0, form_.head_bytes());
         for (BatchSlot::Filling& filling : slot->fillings) {
-            for (auto* const event : {&filling.arrived, &filling.begun, &filling.moved,
-                                      &filling.filled, &filling.asked}) {
+            for (auto* const event :
+                 {&filling.awaited, &filling.arrived, &filling.handed, &filling.begun,
+                  &filling.moved, &filling.filled, &filling.asked}) {
                 *event = backend_->make_event();
             }
+        }
+        // One for the trainer's stream; more come with more streams.
+        if (backend_->has_streams()) {
+            slot->used.push_back(backend_->make_event());
+            spare_events_.push_back(backend_->make_event());
         }
         free_.push_back(slot.get());
         slots_.push_back(std::move(slot));

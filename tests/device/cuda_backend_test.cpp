@@ -4,12 +4,14 @@
 
 #include <array>
 #include <random>
+#include <thread>
 
 #include "device/cuda_run.hpp"
 #include "device/simulated_cuda.hpp"
 #include "gtest/error_text.hpp"
 #include "gtest/seed.hpp"
 #include "headrace/error.hpp"
+#include "ring/ring_fixture.hpp"
 
 namespace headrace::device {
 namespace {
@@ -120,6 +122,24 @@ TEST_F(CudaBackendTest, CarriesMemoryThatCannotBePinnedThroughABuffer) {
         expect_carried_by(
             Transfer::automatic, [&] { return random_batch(); }, 5);
     }
+}
+
+// The host packs a batch while the one before is still being copied; the third waits for the first.
+TEST_F(CudaBackendTest, TakesTurnsBetweenTwoBuffers) {
+    cuda_.refuse_registration_above(0);
+    SampleBatch batch = SampleBatch::random(random_, 9, 5);
+    batch.set_lengths([](const SampleField& field) { return field.capacity; });
+    CudaRun run(batch, Transfer::automatic, random_, 3);
+    cuda_.simulator().hold(Simulator::Kind::copy);
+    run.enqueue(0);
+    run.enqueue(1);
+    EXPECT_EQ(cuda_.simulator().synchronizing(), 0u);
+    std::thread third([&] { run.enqueue(2); });
+    EXPECT_TRUE(eventually([&] { return cuda_.simulator().synchronizing() == 1; }));
+    cuda_.simulator().let_go(Simulator::Kind::copy);
+    third.join();
+    run.finish();
+    run.expect_carried();
 }
 
 TEST_F(CudaBackendTest, SaysWhyMemoryCannotBePinned) {

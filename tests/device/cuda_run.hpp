@@ -56,12 +56,13 @@ class CudaRun {
 
     // All places, one right behind the other; what is read until `moved` is spoilt then.
     void carry() {
-        for (const auto& place : places_) enqueue(*place);
+        enqueue_all();
         finish();
     }
     void enqueue_all() {
         for (const auto& place : places_) enqueue(*place);
     }
+    void enqueue(std::size_t place) { enqueue(*places_[place]); }
     void finish() {
         backend_->synchronize(*places_.back()->moved);
         for (std::byte& byte : rows_) byte = ~byte;

@@ -178,12 +178,10 @@ void SimulatedBackend::synchronize(device::Event& event) {
 
 void SimulatedBackend::record(device::Event& event, StreamRef stream) {
     check(Fault::record_on_stream);
-    {
-        const std::lock_guard lock(mutex_);
-        ++seen_.recorded;
-    }
     const bool early = is_sabotaged(Sabotage::used_not_recorded);
     simulator_->record(event_of(event), early ? nullptr : stream_of(stream));
+    const std::lock_guard lock(mutex_);
+    ++seen_.recorded;
 }
 
 void SimulatedBackend::wait(StreamRef stream, device::Event& event) {
@@ -193,7 +191,14 @@ void SimulatedBackend::wait(StreamRef stream, device::Event& event) {
 }
 
 std::optional<double> SimulatedBackend::seconds_between(device::Event& from, device::Event& to) {
+    for (device::Event* const event : {&from, &to}) {
+        if (!is_complete(*event)) return std::nullopt;
+    }
     return simulator_->seconds_between(event_of(from), event_of(to));
+}
+
+bool SimulatedBackend::is_complete(device::Event& event) {
+    return simulator_->is_complete(event_of(event));
 }
 
 Simulator::Event* SimulatedBackend::event_of(device::Event& event) {

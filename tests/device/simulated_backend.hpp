@@ -95,6 +95,8 @@ class SimulatedBackend final : public Backend {
         std::uint64_t recorded = 0;     // calls of record(event, stream)
         std::uint64_t entered = 0;      // calls of enqueue()
         std::uint64_t enqueued = 0;     // of these, those that are through
+        std::uint64_t stamps = 0;       // calls of stamp()
+        std::uint64_t stamped = 0;      // of these, those that have told the time
         std::uint64_t begun = 0;        // batches that the copy stream has come to
         std::uint64_t carried_out = 0;  // copies, up to their `moved`
         std::uint64_t faults = 0;       // that were asked for and have come
@@ -114,6 +116,7 @@ class SimulatedBackend final : public Backend {
     std::unique_ptr<device::CopyStream> make_copy_stream(
         const CopyForm& form, device::Registration* registration) override;
     void synchronize(device::Event& event) override;
+    bool is_complete(device::Event& event) override;
     void record(device::Event& event, StreamRef stream) override;
     void wait(StreamRef stream, device::Event& event) override;
     std::optional<double> seconds_between(device::Event& from, device::Event& to) override;

@@ -158,7 +158,8 @@ bool are_valid(const cudaMemcpyAttributes* attributes, const std::size_t* firsts
         const std::size_t at_least = i == 0 ? 0 : firsts[i - 1] + 1;
         if (firsts[i] < at_least || firsts[i] >= copies || (i == 0 && firsts[0] != 0)) return false;
         if (attributes[i].srcAccessOrder != cudaMemcpySrcAccessOrderStream) return false;
-        if (attributes[i].flags != 0) return false;
+        if ((attributes[i].flags & ~unsigned{cudaMemcpyFlagPreferOverlapWithCompute}) != 0)
+            return false;
     }
     return true;
 }

@@ -203,6 +203,10 @@ cudaError_t launch_fill_tails(const Jobs& jobs, unsigned max_blocks, cudaStream_
                   max_blocks, stream);
 }
 
+cudaError_t load_kernels() {
+    return simulated_call("load_kernels", [](State&) { return cudaSuccess; });
+}
+
 cudaError_t launch_gather(const Jobs& jobs, unsigned max_blocks, cudaStream_t stream) {
     return launch({"launch_gather", gather_thread, Gather::vectors, Source::mapped}, jobs,
                   max_blocks, stream);

@@ -9,6 +9,7 @@
 
 using headrace::simulated_call;
 using headrace::simulated_cuda_thread;
+using headrace::simulated_unsafe_call;
 using headrace::Simulator;
 using State = headrace::SimulatedCuda::State;
 using Sabotage = headrace::SimulatedCuda::Sabotage;
@@ -58,6 +59,12 @@ constexpr Named kErrors[] = {
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
      "an illegal memory access was encountered"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureImplicit, "cudaErrorStreamCaptureImplicit",
+     "operation would make the legacy stream depend on a capturing blocking stream"},
+    {cudaErrorCallRequiresNewerDriver, "cudaErrorCallRequiresNewerDriver",
+     "API call is not supported in the installed CUDA driver"},
     {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources"},
 };
 
@@ -136,6 +143,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         switch (attribute) {
             case cudaDevAttrHostRegisterSupported: *value = state.may_register_ ? 1 : 0; break;
             case cudaDevAttrMultiProcessorCount: *value = 2; break;
+            case cudaDevAttrCanUseHostPointerForRegisteredMem:
+                *value = state.takes_host_pointers_ ? 1 : 0;
+                break;
             default: return cudaErrorInvalidValue;
         }
         return cudaSuccess;
@@ -173,7 +183,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
-    return simulated_call("cudaStreamSynchronize", [&](State& state) {
+    return simulated_unsafe_call("cudaStreamSynchronize", [&](State& state) {
         const State::Stream* const stream = state.any(handle);
         if (stream == nullptr) return cudaErrorInvalidResourceHandle;
         state.gpu(stream->device).simulator->synchronize(stream->stream);
@@ -184,7 +194,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event_handle, unsigned flags) {
     return simulated_call("cudaStreamWaitEvent", [&](State& state) {
         State::Stream* stream = nullptr;
-        const cudaError_t error = state.find(handle, stream);
+        const cudaError_t error = state.find_for_event(handle, stream);
         if (error != cudaSuccess) return error;
         const State::Event* const event = state.any(event_handle);
         if (event == nullptr || flags != 0) return cudaErrorInvalidValue;
@@ -201,6 +211,27 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event_handle, u
             stream->is_trainers ? Sabotage::trainer_does_not_wait : Sabotage::copies_do_not_wait;
         if (sabotage == own) return cudaSuccess;
         state.gpu(stream->device).simulator->wait(stream->stream, event->event);
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* status) {
+    return simulated_call("cudaStreamIsCapturing", [&](State& state) {
+        *status = cudaStreamCaptureStatusNone;
+        if (handle == nullptr || handle == cudaStreamLegacy) {
+            const std::lock_guard lock(state.mutex_);
+            return state.captures_ != 0 ? cudaErrorStreamCaptureImplicit : cudaSuccess;
+        }
+        const State::Stream* const stream = state.any(handle);
+        if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+        if (stream->is_capturing) *status = cudaStreamCaptureStatusActive;
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+    return light_call("cudaThreadExchangeStreamCaptureMode", [&](State&) {
+        std::swap(*mode, simulated_cuda_thread().capture_mode);
         return cudaSuccess;
     });
 }
@@ -226,7 +257,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream_handle) {
     return simulated_call("cudaEventRecord", [&](State& state) {
         State::Stream* stream = nullptr;
-        const cudaError_t error = state.find(stream_handle, stream);
+        const cudaError_t error = state.find_for_event(stream_handle, stream);
         if (error != cudaSuccess) return error;
         State::Event* const event = state.any(handle);
         if (event == nullptr) return cudaErrorInvalidResourceHandle;
@@ -241,7 +272,7 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream_handle) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
-    return simulated_call("cudaEventSynchronize", [&](State& state) {
+    return simulated_unsafe_call("cudaEventSynchronize", [&](State& state) {
         const State::Event* const event = state.any(handle);
         if (event == nullptr) return cudaErrorInvalidResourceHandle;
         if ((event->flags & cudaEventBlockingSync) == 0) state.note("a wait that spins");
@@ -252,6 +283,17 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
         }
         if (!returns_early) state.gpu(event->device).simulator->synchronize(event->event);
         return state.lost(event->device);
+    });
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t handle) {
+    return simulated_unsafe_call("cudaEventQuery", [&](State& state) {
+        const State::Event* const event = state.any(handle);
+        if (event == nullptr) return cudaErrorInvalidResourceHandle;
+        const bool is_complete = state.gpu(event->device).simulator->is_complete(event->event);
+        const cudaError_t lost = state.lost(event->device);
+        if (lost != cudaSuccess) return lost;
+        return is_complete ? cudaSuccess : cudaErrorNotReady;
     });
 }
 
@@ -281,7 +323,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from_handle,
 // ---- memory ------------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
-    return simulated_call("cudaMalloc", [&](State& state) {
+    return simulated_unsafe_call("cudaMalloc", [&](State& state) {
         const int device = simulated_cuda_thread().device;
         void* const place = state.gpu(device).simulator->allocate(bytes, Simulator::Memory::device);
         *memory = State::tagged(place, State::kDeviceTag + static_cast<std::uint64_t>(device));
@@ -304,7 +346,7 @@ cudaError_t cudaFree(void* memory) {
 }
 
 cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
-    return simulated_call("cudaHostAlloc", [&](State& state) {
+    return simulated_unsafe_call("cudaHostAlloc", [&](State& state) {
         *memory = state.gpu(simulated_cuda_thread().device)
                       .simulator->allocate(bytes, Simulator::Memory::pinned);
         return cudaSuccess;
@@ -325,8 +367,9 @@ cudaError_t cudaFreeHost(void* memory) {
 }
 
 cudaError_t cudaHostRegister(void* memory, std::size_t bytes, unsigned flags) {
-    return simulated_call("cudaHostRegister",
-                          [&](State& state) { return state.register_host(memory, bytes, flags); });
+    return simulated_unsafe_call("cudaHostRegister", [&](State& state) {
+        return state.register_host(memory, bytes, flags);
+    });
 }
 
 cudaError_t cudaHostUnregister(void* memory) {

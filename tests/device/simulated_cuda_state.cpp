@@ -72,16 +72,41 @@ cudaError_t State::lost(int device) const {
     return gpu.simulator->failure() ? gpu.failure.load() : cudaSuccess;
 }
 
+cudaError_t State::begin_unsafe(const char* name) {
+    {
+        const std::lock_guard lock(mutex_);
+        const bool minds = simulated_cuda_thread().capture_mode != cudaStreamCaptureModeRelaxed;
+        if (captures_ != 0 && minds) {
+            note_locked(std::string(name) + " while a graph is captured");
+            return cudaErrorStreamCaptureUnsupported;
+        }
+    }
+    return begin(name);
+}
+
 cudaError_t State::find(cudaStream_t handle, Stream*& stream) {
+    const cudaError_t error = find_for_event(handle, stream);
+    if (error != cudaSuccess) return error;
     const int device = simulated_cuda_thread().device;
-    stream = handle == nullptr ? &gpu(device).default_stream : any(handle);
-    if (stream == nullptr) return cudaErrorInvalidResourceHandle;
-    if (stream->device != device) {
-        note("a stream of GPU " + std::to_string(stream->device) + " while GPU " +
-             std::to_string(device) + " is current");
+    if (stream->device == device) return cudaSuccess;
+    note("a stream of GPU " + std::to_string(stream->device) + " while GPU " +
+         std::to_string(device) + " is current");
+    return cudaErrorInvalidResourceHandle;
+}
+
+cudaError_t State::find_for_event(cudaStream_t handle, Stream*& stream) {
+    if (handle == cudaStreamPerThread) {
+        note("the default stream of a thread");
         return cudaErrorInvalidResourceHandle;
     }
-    return cudaSuccess;
+    const bool is_default = handle == nullptr || handle == cudaStreamLegacy;
+    stream = is_default ? &gpu(simulated_cuda_thread().device).default_stream : any(handle);
+    if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+    if (stream->is_capturing) {
+        note("work on a stream that is captured");
+        return cudaErrorStreamCaptureUnsupported;
+    }
+    return lost(stream->device);
 }
 
 State::Stream State::trainers(cudaStream_t handle, int device) {

@@ -18,6 +18,7 @@ class SimulatedCuda::State {
         int device = 0;
         Simulator::Stream* stream = nullptr;
         bool is_trainers = false;
+        bool is_capturing = false;
     };
     struct Event {
         int device = 0;
@@ -49,10 +50,15 @@ class SimulatedCuda::State {
 
     // Counts a call, and tells how it ends where that does not depend on what it asks for.
     cudaError_t begin(const char* name, bool makes_context = true);
+    // The same of a call that a thread must not make while a graph is captured, by whatever thread,
+    // unless it has said that it does not mind.
+    cudaError_t begin_unsafe(const char* name);
     // The error that a GPU has been lost with; cudaSuccess while it works.
     cudaError_t lost(int device) const;
-    // A stream that the calling thread may enqueue on: one of its current GPU, which works.
+    // A stream that the calling thread may enqueue on: one of its current GPU.
     cudaError_t find(cudaStream_t handle, Stream*& stream);
+    // The same for events, which care for the current GPU with its default stream only.
+    cudaError_t find_for_event(cudaStream_t handle, Stream*& stream);
     // One of the trainer's; its default stream, if there is no handle.
     Stream trainers(cudaStream_t handle, int device);
     // Any that lives. Null, and a mistake, otherwise.
@@ -103,7 +109,7 @@ class SimulatedCuda::State {
     Rates rates_;
     Sabotage sabotage_ = Sabotage::none;
     std::size_t most_registered_bytes_ = ~std::size_t{0};
-    bool may_register_ = true, may_map_ = true, maps_apart_ = false;
+    bool may_register_ = true, may_map_ = true, maps_apart_ = false, takes_host_pointers_ = true;
     std::string failing_call_, failed_call_;
     std::uint64_t calls_before_failure_ = 0;
     cudaError_t call_failure_ = cudaSuccess;
@@ -112,6 +118,7 @@ class SimulatedCuda::State {
     std::vector<std::unique_ptr<Event>> events_;
     std::map<const std::byte*, Registered> registered_;
     std::uint64_t registrations_ = 0;
+    std::uint64_t captures_ = 0;  // of graphs, just now
     std::vector<std::string> mistakes_;
 
   private:
@@ -126,6 +133,7 @@ struct SimulatedCudaThread {
     std::uint64_t runtime = 0;  // which simulated runtime this belongs to
     int device = 0;
     cudaError_t last = cudaSuccess;
+    cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 };
 SimulatedCudaThread& simulated_cuda_thread();
 
@@ -134,12 +142,17 @@ void copy_as_device(std::byte* to, const std::byte* from, std::size_t bytes) noe
 
 // One call of the runtime. `work` takes the state.
 template <class Work>
-cudaError_t simulated_call(const char* name, const Work& work) {
+cudaError_t simulated_call(const char* name, const Work& work, bool is_unsafe = false) {
     SimulatedCuda::State* const state = SimulatedCuda::State::current();
-    cudaError_t error = state == nullptr ? cudaErrorInsufficientDriver : state->begin(name);
+    cudaError_t error = cudaErrorInsufficientDriver;
+    if (state != nullptr) error = is_unsafe ? state->begin_unsafe(name) : state->begin(name);
     if (error == cudaSuccess) error = work(*state);
     if (error != cudaSuccess) simulated_cuda_thread().last = error;
     return error;
+}
+template <class Work>
+cudaError_t simulated_unsafe_call(const char* name, const Work& work) {
+    return simulated_call(name, work, true);
 }
 
 }  // namespace headrace

@@ -57,13 +57,15 @@ class SimulatedBackend::CopyStream final : public device::CopyStream {
     std::uint64_t enqueue(const BatchPlan& plan, const BatchTarget& target,
                           device::Event& moved) override;
     void record(device::Event& event) override;
+    void mark_begin(device::Event& event) override;
     void stamp(device::Event& event) override;
 
   private:
     // The ways of a batch: straight to its place; by a staging on the device, from where it is
     // unpacked after `moved`; by a buffer that the host fills in enqueue().
     enum class Way { straight, staged, bounced };
-    void begin(const std::shared_ptr<SimulatedBatch>& batch);
+    void let_work_wait_for_link();
+    void spoil(const std::shared_ptr<SimulatedBatch>& batch);
     void enqueue_copy(const std::shared_ptr<SimulatedBatch>& batch, Way way, double copying_s);
 
     SimulatedBackend& backend_;
@@ -71,8 +73,10 @@ class SimulatedBackend::CopyStream final : public device::CopyStream {
     const CopyForm form_;
     const Registration& registration_;
     const std::shared_ptr<device::CopyStream> host_;
-    const std::shared_ptr<std::vector<std::byte>> staging_;
-    Simulator::Stream* const stream_;
+    // What comes over the link, and the work on what has come: one batch is unpacked while the next
+    // one is copied.
+    Simulator::Stream* const link_;
+    Simulator::Stream* const work_;
     Simulator::Stream* const clock_;  // for stamp(), which passes what is enqueued
 };
 

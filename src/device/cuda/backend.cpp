@@ -74,19 +74,44 @@ class CudaBackend final : public Backend {
         const CurrentDevice current(ordinal_);
         check(cudaEventSynchronize(event_of(event)), ordinal_, "cudaEventSynchronize");
     }
-    // The trainer's stream may be CUDA's default one, which belongs to the current GPU.
+    bool is_complete(Event& event) override {
+        const cudaError_t error = cudaEventQuery(event_of(event));
+        if (error == cudaErrorNotReady) {
+            static_cast<void>(cudaGetLastError());
+            return false;
+        }
+        check(error, ordinal_, "cudaEventQuery");
+        return true;
+    }
+    void expect_usable(StreamRef stream) override {
+        const std::string device = "device " + name_ + ": ";
+        if (stream_of(stream) == cudaStreamPerThread) {
+            throw UsageError(device +
+                             "cudaStreamPerThread is another stream on each thread, and batches "
+                             "may be given back on any; use a stream of your own");
+        }
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        // A stream that cannot be asked says what is wrong when it is used.
+        pass_over(cudaStreamIsCapturing(stream_of(stream), &status));
+        if (status != cudaStreamCaptureStatusNone) {
+            throw UsageError(device +
+                             "the stream is being captured into a graph; take batches and give "
+                             "them back outside of the capture");
+        }
+    }
     void record(Event& event, StreamRef stream) override {
-        const CurrentDevice current(ordinal_);
+        std::optional<CurrentDevice> current;
+        if (is_default(stream)) current.emplace(ordinal_);
         check(cudaEventRecord(event_of(event), stream_of(stream)), ordinal_,
               "cudaEventRecord on the trainer's stream");
     }
     void wait(StreamRef stream, Event& event) override {
-        const CurrentDevice current(ordinal_);
+        std::optional<CurrentDevice> current;
+        if (is_default(stream)) current.emplace(ordinal_);
         check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), ordinal_,
               "cudaStreamWaitEvent of the trainer's stream");
     }
     std::optional<double> seconds_between(Event& from, Event& to) override {
-        const CurrentDevice current(ordinal_);
         float milliseconds = 0;
         const cudaError_t error = cudaEventElapsedTime(&milliseconds, event_of(from), event_of(to));
         if (error == cudaErrorNotReady) {
@@ -101,6 +126,10 @@ class CudaBackend final : public Backend {
     // all the memory that this takes, for nothing.
     void enter_thread() override {
         check(cudaSetDevice(ordinal_), ordinal_, "cudaSetDevice of the loader's thread");
+        // A trainer that captures a graph must not mind what our threads do meanwhile, nor we.
+        cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+        check(cudaThreadExchangeStreamCaptureMode(&mode), ordinal_,
+              "cudaThreadExchangeStreamCaptureMode of the loader's thread");
     }
     void begin_stage([[maybe_unused]] const char* name) noexcept override {
 #if HEADRACE_HAS_NVTX
@@ -114,6 +143,11 @@ class CudaBackend final : public Backend {
     }
 
   private:
+    // CUDA's default stream is one of the current GPU's; any other knows its own.
+    static bool is_default(StreamRef stream) noexcept {
+        return stream.native == nullptr || stream_of(stream) == cudaStreamLegacy;
+    }
+
     std::string name_;
     int ordinal_;
 };

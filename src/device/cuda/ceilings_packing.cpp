@@ -5,6 +5,7 @@
 
 #include "device/cuda/ceilings_kernels.hpp"
 #include "device/cuda/ceilings_parts.hpp"
+#include "device/cuda/link_probe.hpp"
 #include "headrace/error.hpp"
 #include "kernels/launch.hpp"
 
@@ -12,8 +13,6 @@ namespace headrace::device::cuda {
 
 namespace {
 
-// As src/device/cuda/copy_stream.cpp has it: eight blocks of 256 threads fill a multiprocessor.
-constexpr unsigned kStripBlocksOfOne = 8;
 constexpr std::byte kJunk{0xa5};
 
 std::vector<std::int32_t> offsets_of(int ordinal, std::span<const std::uint32_t> lengths) {
@@ -36,7 +35,7 @@ class CudaPackingCase final : public PackingCase {
                     std::span<const std::uint32_t> lengths)
         : ordinal_(ordinal),
           stream_(ordinal),
-          strip_blocks_(kStripBlocksOfOne * static_cast<unsigned>(processors_of(ordinal))) {
+          strip_blocks_(kStripBlocksPerProcessor * static_cast<unsigned>(processors_of(ordinal))) {
         const CurrentDevice current(ordinal_);
         const std::vector<std::int32_t> offsets = offsets_of(ordinal_, lengths);
         payload_bytes_ = static_cast<std::uint64_t>(offsets.back()) * sizeof(std::uint32_t);

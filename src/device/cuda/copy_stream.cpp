@@ -45,15 +45,11 @@ CudaCopyStream::CudaCopyStream(int ordinal, const CopyForm& form, const PinnedRi
       form_(form),
       ring_(ring),
       stream_(make_stream(ordinal)),
+      unpack_(make_stream(ordinal)),
       clock_(make_stream(ordinal)),
       copies_(ordinal, stream_.get(), ring) {
     const CurrentDevice current(ordinal_);
-    // Enough to keep the memory busy, and all of it resident: eight blocks of 256 threads fill a
-    // multiprocessor.
-    int processors = 0;
-    check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, ordinal_), ordinal_,
-          "cudaDeviceGetAttribute(MultiProcessorCount)");
-    strip_blocks_ = 8 * static_cast<unsigned>(processors);
+    load();
     const bool is_pinned = ring_.refusal().empty();
     if (!is_pinned) {
         // Each field begins at a multiple of 256 bytes.
@@ -74,7 +70,17 @@ CudaCopyStream::CudaCopyStream(int ordinal, const CopyForm& form, const PinnedRi
 
 CudaCopyStream::~CudaCopyStream() {
     pass_over(cudaStreamSynchronize(stream_.get()));
+    pass_over(cudaStreamSynchronize(unpack_.get()));
     pass_over(cudaStreamSynchronize(clock_.get()));
+}
+
+// What would otherwise happen at the first batch.
+void CudaCopyStream::load() {
+    check(kernels::load_kernels(), ordinal_, "load_kernels");
+    int processors = 0;
+    check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, ordinal_), ordinal_,
+          "cudaDeviceGetAttribute(MultiProcessorCount)");
+    strip_blocks_ = kStripBlocksPerProcessor * static_cast<unsigned>(processors);
 }
 
 // Rows as wide as slots, one field behind the other. Not where no way needs them, nor, where a
@@ -93,10 +99,13 @@ void CudaCopyStream::allocate_staging() {
     if (bounce_) {
         // The payload alone, packed.
         bytes = form_.values_bytes + kAlignment * form_.fields.size();
-    } else if (form_.transfer == Transfer::automatic && bytes > form_.staging_limit) {
+    } else if (form_.transfer == Transfer::automatic && 2 * bytes > form_.staging_limit) {
         return;
     }
-    staging_ = allocate_device(ordinal_, bytes);
+    for (Staging& staging : staging_) {
+        staging.memory = allocate_device(ordinal_, bytes);
+        staging.unpacked = make_event(ordinal_);
+    }
     staging_at_ = std::move(at);
 }
 
@@ -107,7 +116,13 @@ void CudaCopyStream::wait(Event& event) {
     check(cudaStreamWaitEvent(stream_.get(), event_of(event), 0), ordinal_, "cudaStreamWaitEvent");
 }
 
+// The second stream has waited for the copies of the last batch, so all is behind its end.
 void CudaCopyStream::record(Event& event) {
+    const CurrentDevice current(ordinal_);
+    check(cudaEventRecord(event_of(event), unpack_.get()), ordinal_, "cudaEventRecord");
+}
+
+void CudaCopyStream::mark_begin(Event& event) {
     const CurrentDevice current(ordinal_);
     check(cudaEventRecord(event_of(event), stream_.get()), ordinal_, "cudaEventRecord");
 }
@@ -127,26 +142,41 @@ std::uint64_t CudaCopyStream::enqueue(const BatchPlan& plan, const BatchTarget& 
           ordinal_, "cudaMemcpyAsync of a batch's head");
     std::uint64_t bytes = plan.head.size();
     if (!plan.slots.empty()) {
+        turn_ = 1 - turn_;
+        if (may_stage()) {
+            // Its rows of the batch before the last one have been stripped.
+            check(cudaStreamWaitEvent(stream_.get(), staging_[turn_].unpacked.get(), 0), ordinal_,
+                  "cudaStreamWaitEvent of a staging buffer");
+        }
         if (bounce_) bounce_->begin();
         for (std::size_t field = 0; field < plan.fields.size(); ++field) {
             bytes += bring(batch, field);
         }
         copies_.submit();
         if (bounce_) bounce_->end(stream_.get());
-        launch(work.gather, kernels::launch_gather, kGatherBlocks, "gather");
+        launch(work.gather, kernels::launch_gather, kGatherBlocks, stream_.get(), "gather");
     }
-    record(moved);
-    launch(work.strip, kernels::launch_strip, strip_blocks_, "strip");
-    launch(work.pad, kernels::launch_pad, strip_blocks_, "pad");
-    launch(work.fill, kernels::launch_fill_tails, strip_blocks_, "fill tails");
+    unpack(work, moved);
     return bytes;
+}
+
+// What is left to do when the batch has been moved.
+void CudaCopyStream::unpack(const Work& work, Event& moved) {
+    cudaStream_t const stream = unpack_.get();
+    check(cudaEventRecord(event_of(moved), stream_.get()), ordinal_, "cudaEventRecord");
+    check(cudaStreamWaitEvent(stream, event_of(moved), 0), ordinal_, "cudaStreamWaitEvent");
+    launch(work.strip, kernels::launch_strip, strip_blocks_, stream, "strip");
+    launch(work.pad, kernels::launch_pad, strip_blocks_, stream, "pad");
+    launch(work.fill, kernels::launch_fill_tails, strip_blocks_, stream, "fill tails");
+    if (!may_stage()) return;
+    check(cudaEventRecord(staging_[turn_].unpacked.get(), stream), ordinal_, "cudaEventRecord");
 }
 
 void CudaCopyStream::launch(const kernels::Jobs& jobs,
                             cudaError_t (*kernel)(const kernels::Jobs&, unsigned, cudaStream_t),
-                            unsigned max_blocks, const char* name) {
+                            unsigned max_blocks, cudaStream_t stream, const char* name) const {
     if (jobs.count == 0) return;
-    const cudaError_t error = kernel(jobs, max_blocks, stream_.get());
+    const cudaError_t error = kernel(jobs, max_blocks, stream);
     if (error != cudaSuccess) check(error, ordinal_, "launch of the kernel " + std::string(name));
 }
 
@@ -212,7 +242,7 @@ std::uint64_t CudaCopyStream::bring_rows(const Batch& batch, std::size_t i) {
     const bool is_packed = form_.layout == Layout::packed &&
                            form.row_bytes == form.capacity * form.element_bytes &&
                            is_full(form, batch.plan.fields[i]);
-    std::byte* const to = is_packed ? batch.target.values[i] : staging_.get() + staging_at_[i];
+    std::byte* const to = is_packed ? batch.target.values[i] : staging_of(i);
     std::uint64_t bytes = 0;
     for_each_run(batch.plan.slots, [&](const SlotRun& run) {
         bytes +=
@@ -235,7 +265,7 @@ std::uint64_t CudaCopyStream::bring_trimmed(const Batch& batch, std::size_t i) {
     const bool has_rows = form_.layout != Layout::packed;
     const std::size_t pitch =
         has_rows ? static_cast<std::size_t>(field.width) * form.element_bytes : aligned(width, 16);
-    std::byte* const to = has_rows ? batch.target.values[i] : staging_.get() + staging_at_[i];
+    std::byte* const to = has_rows ? batch.target.values[i] : staging_of(i);
     std::uint64_t bytes = 0;
     for_each_run(batch.plan.slots, [&](const SlotRun& run) {
         bytes += copies_.copy_rows(to + run.first_record * pitch, pitch,
@@ -290,7 +320,8 @@ std::uint64_t CudaCopyStream::bring_by_bounce(const Batch& batch, std::size_t i)
     const std::size_t bytes = job.total * job.element_bytes;
     if (bytes != 0) {
         std::byte* to = batch.target.values[i];
-        if (form_.layout != Layout::packed) to = staging_.get() + bounce_->place_of(from);
+        if (form_.layout != Layout::packed)
+            to = staging_[turn_].memory.get() + bounce_->place_of(from);
         job.source = to;
         check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()), ordinal_,
               "cudaMemcpyAsync from a bounce buffer");

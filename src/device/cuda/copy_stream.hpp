@@ -4,6 +4,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -40,6 +41,7 @@ class CudaCopyStream final : public CopyStream {
     void wait(Event& event) override;
     std::uint64_t enqueue(const BatchPlan& plan, const BatchTarget& target, Event& moved) override;
     void record(Event& event) override;
+    void mark_begin(Event& event) override;
     void stamp(Event& event) override;
 
   private:
@@ -53,7 +55,12 @@ class CudaCopyStream final : public CopyStream {
         Work& work;
     };
 
+    void load();
     void allocate_staging();
+    std::byte* staging_of(std::size_t field) const noexcept {
+        return staging_[turn_].memory.get() + staging_at_[field];
+    }
+    void unpack(const Work& work, Event& moved);
     bool may_stage() const noexcept { return !staging_at_.empty(); }
     Transfer choose(const BatchPlan& plan, std::size_t field) const;
     kernels::FieldJob job_of(const Batch& batch, std::size_t field) const;
@@ -68,15 +75,23 @@ class CudaCopyStream final : public CopyStream {
     std::uint64_t bring_by_bounce(const Batch& batch, std::size_t field);
     void launch(const kernels::Jobs& jobs,
                 cudaError_t (*kernel)(const kernels::Jobs&, unsigned, cudaStream_t),
-                unsigned max_blocks, const char* name);
+                unsigned max_blocks, cudaStream_t stream, const char* name) const;
 
     int ordinal_;
     CopyForm form_;
     const PinnedRing& ring_;
-    Stream stream_, clock_;
+    // Copies and the gather kernel; the kernels that strip and fill, so that the link does not wait
+    // for them; the clock, on which nothing is ever enqueued but stamps.
+    Stream stream_, unpack_, clock_;
     LinkCopies copies_;
     // Whole rows of a batch, where a way of the transfer needs them: from where, for each field.
-    DeviceMemory staging_;
+    // Two take turns: one is stripped while the next is copied.
+    struct Staging {
+        DeviceMemory memory;
+        OwnedEvent unpacked;
+    };
+    std::array<Staging, 2> staging_;
+    std::size_t turn_ = 0;
     std::vector<std::size_t> staging_at_;
     std::optional<Bounce> bounce_;
     LinkRates rates_;

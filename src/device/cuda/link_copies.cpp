@@ -1,7 +1,6 @@
 #include "device/cuda/link_copies.hpp"
 
 #include <algorithm>
-#include <string>
 
 #include "device/cuda/call.hpp"
 
@@ -13,12 +12,34 @@ namespace {
 // copied one by one, which is no loss at that size.
 constexpr std::size_t kMostPitch = 0x7fff'ffff;
 
+// Copies of one batch call. Drivers have been seen to fail with 50,000 (vllm#49276), and more than
+// some hundreds at once save nothing.
+constexpr std::size_t kMostEntries = 512;
+
 }  // namespace
+
+LinkCopies::LinkCopies(int ordinal, cudaStream_t stream, const PinnedRing& ring)
+    : ordinal_(ordinal), stream_(stream), ring_(ring) {
+    // Elsewhere the driver finds the GPU's address of a host address for a plain copy, but not for
+    // those of a batch (sglang#40232).
+    int same_address = 0;
+    check(cudaDeviceGetAttribute(&same_address, cudaDevAttrCanUseHostPointerForRegisteredMem,
+                                 ordinal_),
+          ordinal_, "cudaDeviceGetAttribute(CanUseHostPointerForRegisteredMem)");
+    takes_batches_ = same_address != 0;
+}
+
+// How much of a copy lies in the piece where it begins.
+std::size_t LinkCopies::part_of(const std::byte* from, std::size_t bytes) const {
+    const std::size_t part = std::min(bytes, ring_.bytes_to_end_of_piece(from));
+    if (part == 0) check(cudaErrorInvalidValue, ordinal_, "copy from outside of the ring");
+    return part;
+}
 
 std::uint64_t LinkCopies::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
     const std::uint64_t all = bytes;
     while (bytes != 0) {
-        const std::size_t part = std::min(bytes, ring_.bytes_to_end_of_piece(from));
+        const std::size_t part = part_of(from, bytes);
         check(cudaMemcpyAsync(to, from, part, cudaMemcpyHostToDevice, stream_), ordinal_,
               "cudaMemcpyAsync from the ring");
         to += part;
@@ -57,7 +78,7 @@ std::uint64_t LinkCopies::copy_rows(std::byte* to, std::size_t to_pitch, const s
 std::uint64_t LinkCopies::note(std::byte* to, const std::byte* from, std::size_t bytes) {
     const std::uint64_t all = bytes;
     while (bytes != 0) {
-        const std::size_t part = std::min(bytes, ring_.bytes_to_end_of_piece(from));
+        const std::size_t part = part_of(from, bytes);
         to_.push_back(to);
         from_.push_back(from);
         bytes_.push_back(part);
@@ -68,38 +89,54 @@ std::uint64_t LinkCopies::note(std::byte* to, const std::byte* from, std::size_t
     return all;
 }
 
-#if CUDART_VERSION >= 12080
-// The batch call came with CUDA 12.8, whose last but one argument CUDA 13 dropped, and whose first
-// two it made pointers to const.
 void LinkCopies::submit() {
-    if (to_.empty()) return;
-    cudaMemcpyAttributes attributes{};
-    // The ring's slots stay as they are until the stream has passed.
-    attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
-    std::size_t first = 0;
-#    if CUDART_VERSION >= 13000
-    const cudaError_t error = cudaMemcpyBatchAsync(to_.data(), from_.data(), bytes_.data(),
-                                                   to_.size(), &attributes, &first, 1, stream_);
-#    else
-    std::size_t failed = 0;
-    const cudaError_t error =
-        cudaMemcpyBatchAsync(to_.data(), const_cast<void**>(from_.data()), bytes_.data(),
-                             to_.size(), &attributes, &first, 1, &failed, stream_);
-#    endif
-    check(error, ordinal_, "cudaMemcpyBatchAsync of " + std::to_string(to_.size()) + " copies");
-    to_.clear();
-    from_.clear();
-    bytes_.clear();
-}
-#else
-void LinkCopies::submit() {
-    for (std::size_t i = 0; i < to_.size(); ++i) {
-        check(cudaMemcpyAsync(to_[i], from_[i], bytes_[i], cudaMemcpyHostToDevice, stream_),
-              ordinal_, "cudaMemcpyAsync of one record");
+    for (std::size_t first = 0; first < to_.size(); first += kMostEntries) {
+        submit_some(first, std::min(kMostEntries, to_.size() - first));
     }
     to_.clear();
     from_.clear();
     bytes_.clear();
+}
+
+void LinkCopies::submit_some(std::size_t first, std::size_t count) {
+    if (takes_batches_) {
+        const cudaError_t error = submit_batch(first, count);
+        if (error != cudaErrorCallRequiresNewerDriver && error != cudaErrorNotSupported) {
+            check(error, ordinal_, "cudaMemcpyBatchAsync from the ring");
+            return;
+        }
+        pass_over(error);
+        takes_batches_ = false;
+    }
+    for (std::size_t i = first; i < first + count; ++i) {
+        check(cudaMemcpyAsync(to_[i], from_[i], bytes_[i], cudaMemcpyHostToDevice, stream_),
+              ordinal_, "cudaMemcpyAsync of one record");
+    }
+}
+
+// The batch call came with CUDA 12.8. CUDA 13 dropped the last but one of its arguments, and made
+// the first two pointers to const.
+#if CUDART_VERSION >= 12080
+cudaError_t LinkCopies::submit_batch(std::size_t first, std::size_t count) {
+    cudaMemcpyAttributes attributes{};
+    // The ring's slots stay as they are until the stream has passed.
+    attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
+    // By the copy engine: the multiprocessors are the trainer's.
+    attributes.flags = cudaMemcpyFlagPreferOverlapWithCompute;
+    std::size_t all = 0;
+#    if CUDART_VERSION >= 13000
+    return cudaMemcpyBatchAsync(to_.data() + first, from_.data() + first, bytes_.data() + first,
+                                count, &attributes, &all, 1, stream_);
+#    else
+    std::size_t failed = 0;
+    return cudaMemcpyBatchAsync(to_.data() + first, const_cast<void**>(from_.data() + first),
+                                bytes_.data() + first, count, &attributes, &all, 1, &failed,
+                                stream_);
+#    endif
+}
+#else
+cudaError_t LinkCopies::submit_batch(std::size_t, std::size_t) {
+    return cudaErrorNotSupported;
 }
 #endif
 

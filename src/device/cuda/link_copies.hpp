@@ -15,8 +15,7 @@ namespace headrace::device::cuda {
 class LinkCopies {
   public:
     // `ring` outlives it.
-    LinkCopies(int ordinal, cudaStream_t stream, const PinnedRing& ring)
-        : ordinal_(ordinal), stream_(stream), ring_(ring) {}
+    LinkCopies(int ordinal, cudaStream_t stream, const PinnedRing& ring);
 
     // Each enqueues, and returns the bytes that will cross the link. Throw DeviceError.
     std::uint64_t copy(std::byte* to, const std::byte* from, std::size_t bytes);
@@ -29,10 +28,15 @@ class LinkCopies {
     void submit();
 
   private:
+    std::size_t part_of(const std::byte* from, std::size_t bytes) const;
+    void submit_some(std::size_t first, std::size_t count);
+    cudaError_t submit_batch(std::size_t first, std::size_t count);
+
     int ordinal_;
     cudaStream_t stream_;
     const PinnedRing& ring_;
-    // What cudaMemcpyBatchAsync takes; kept, so that nothing is allocated the second time.
+    bool takes_batches_ = false;  // the driver, by cudaMemcpyBatchAsync
+    // What that takes; kept, so that nothing is allocated the second time.
     std::vector<void*> to_;
     std::vector<const void*> from_;
     std::vector<std::size_t> bytes_;

@@ -8,8 +8,9 @@ namespace headrace::device::cuda {
 
 namespace {
 
-// Tried one after the other where one call is too large for the driver: all at once, then pieces of
-// 1 GiB, 256 MiB and 64 MiB. Smaller ones would only make many more calls.
+// Tried one after the other where one call is too large for the driver (no memory, or not a value
+// that it takes): all at once, then pieces of 1 GiB, 256 MiB and 64 MiB. Smaller ones would only
+// make many more calls, and no other error is about the size.
 constexpr std::size_t kPieceBytes[] = {~std::size_t{0}, std::size_t{1} << 30, std::size_t{1} << 28,
                                        std::size_t{1} << 26};
 
@@ -28,7 +29,7 @@ PinnedRing::PinnedRing(int ordinal, std::span<std::byte> memory) : ordinal_(ordi
     for (const std::size_t piece_bytes : kPieceBytes) {
         if (piece_bytes != kPieceBytes[0] && piece_bytes >= memory.size()) continue;
         error = register_in_pieces(memory, piece_bytes);
-        if (error == cudaSuccess) break;
+        if (error != cudaErrorMemoryAllocation && error != cudaErrorInvalidValue) break;
     }
     if (error != cudaSuccess) {
         refusal_ =
@@ -85,13 +86,14 @@ void PinnedRing::unregister() noexcept {
 }
 
 std::size_t PinnedRing::bytes_to_end_of_piece(const std::byte* address) const noexcept {
-    for (const std::span<std::byte> piece : pieces_) {
-        const std::byte* const end = piece.data() + piece.size();
-        if (address >= piece.data() && address < end) {
-            return static_cast<std::size_t>(end - address);
-        }
-    }
-    return 0;
+    if (pieces_.empty()) return 0;
+    const std::byte* const begin = pieces_.front().data();
+    const std::byte* const end = pieces_.back().data() + pieces_.back().size();
+    if (address < begin || address >= end) return 0;
+    const std::size_t piece_bytes = pieces_.front().size();
+    const std::size_t to_next =
+        piece_bytes - static_cast<std::size_t>(address - begin) % piece_bytes;
+    return std::min(to_next, static_cast<std::size_t>(end - address));
 }
 
 std::optional<const std::byte*> PinnedRing::device_address(

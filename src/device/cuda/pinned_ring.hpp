@@ -26,7 +26,7 @@ class PinnedRing final : public Registration {
     std::string refusal() const override { return refusal_; }
     // The pieces, in order and without a gap; none after a refusal.
     std::span<const std::span<std::byte>> pieces() const noexcept { return pieces_; }
-    // The piece that holds `address`, from there on.
+    // The piece that holds `address`, from there on; 0 outside of the ring.
     std::size_t bytes_to_end_of_piece(const std::byte* address) const noexcept;
     // What a kernel reads where the host has `address`; empty where the GPU cannot, or would need
     // another distance for each piece.
@@ -38,7 +38,7 @@ class PinnedRing final : public Registration {
     void unregister() noexcept;
 
     int ordinal_;
-    std::vector<std::span<std::byte>> pieces_;
+    std::vector<std::span<std::byte>> pieces_;  // all of the first one's size, but for the last
     std::string refusal_;
     std::optional<std::ptrdiff_t> distance_;  // from a host address to the GPU's
 };
