@@ -79,7 +79,9 @@ class HostCopyStream final : public CopyStream {
         for (std::size_t i = 0; i < plan.fields.size(); ++i) {
             bytes += copy_field(form_.fields[i], plan.fields[i], plan.slots, target.values[i]);
         }
-        std::memcpy(target.head, plan.head.data(), plan.head.size());
+        if (!plan.head.empty()) {  // an empty one may have no address
+            std::memcpy(target.head, plan.head.data(), plan.head.size());
+        }
         return bytes;
     }
     void record(Event&) override {}
