@@ -105,11 +105,63 @@ TEST_F(CudaBackendTest, CarriesBatchesRightBehindEachOther) {
     }
 }
 
+// Of three batches two have places for their rows; the third waits until the first is stripped.
+TEST_F(CudaBackendTest, StripsABatchWhileTheNextIsCopied) {
+    SampleBatch batch = SampleBatch::random(random_, 9, 5);
+    batch.set_lengths([](const SampleField&) { return 1u; });
+    batch.fields.front().lengths.front() = 0;  // so that there is something to strip
+    CudaRun run(batch, Transfer::copy, random_, 3);
+    cuda_.simulator().hold(Simulator::Kind::work);  // the kernels
+    run.enqueue_all();
+    EXPECT_TRUE(eventually([&] { return run.is_moved(1); }));
+    EXPECT_FALSE(run.is_moved(2));
+    cuda_.simulator().let_go(Simulator::Kind::work);
+    run.finish();
+    run.expect_carried();
+}
+
 TEST_F(CudaBackendTest, CarriesInWhateverWayIsCheapest) {
     for (int round = 0; round < kRounds && !HasFailure(); ++round) {
         expect_carried_by(
             Transfer::automatic, [&] { return random_batch(); }, 3);
     }
+}
+
+// ---- copies by records -------------------------------------------------------------------------
+
+TEST_F(CudaBackendTest, SubmitsManyCopiesInCallsOfSomeHundreds) {
+    SampleBatch batch = SampleBatch::random(random_, 500, 400, 5);
+    batch.set_lengths([](const SampleField& field) { return field.capacity; });
+    CudaRun run(batch, Transfer::direct, random_);
+    run.carry();
+    run.expect_carried();
+    EXPECT_EQ(cuda_.calls("cudaMemcpyBatchAsync"), 4u) << "of 512, for 1600 copies";
+}
+
+TEST_F(CudaBackendTest, CopiesOneByOneWhereTheDriverTakesNoBatches) {
+    for (const cudaError_t error : {cudaErrorCallRequiresNewerDriver, cudaErrorNotSupported}) {
+        SampleBatch batch = SampleBatch::random(random_, 9, 5);
+        batch.set_lengths([](const SampleField& field) { return field.capacity; });
+        CudaRun run(batch, Transfer::direct, random_, 2);
+        const std::uint64_t batches = cuda_.calls("cudaMemcpyBatchAsync");
+        const std::uint64_t copies = cuda_.calls("cudaMemcpyAsync");
+        cuda_.fail_call("cudaMemcpyBatchAsync", 0, error);
+        run.enqueue(0);
+        EXPECT_EQ(cuda_.calls("cudaMemcpyBatchAsync"), batches + 1);
+        EXPECT_EQ(cuda_.calls("cudaMemcpyAsync"), copies + 1 + 20) << "the head, and the records";
+        run.enqueue(1);
+        EXPECT_EQ(cuda_.calls("cudaMemcpyBatchAsync"), batches + 1) << "it is not asked again";
+        run.finish();
+        run.expect_carried();
+    }
+}
+
+TEST_F(CudaBackendTest, CopiesOneByOneWhereTheGpuHasAddressesOfItsOwn) {
+    cuda_.forbid_host_pointers();
+    expect_carried_by(Transfer::direct, [&] { return random_batch(); });
+    expect_carried_by(
+        Transfer::automatic, [&] { return random_batch(); }, 3);
+    EXPECT_EQ(cuda_.calls("cudaMemcpyBatchAsync"), 0u);
 }
 
 // ---- memory that cannot be pinned --------------------------------------------------------------
@@ -244,6 +296,38 @@ TEST_F(CudaBackendTest, TellsTheTimeBetweenCompleteEventsOnly) {
     backend->synchronize(*to);
     EXPECT_NEAR(backend->seconds_between(*from, *to).value_or(0), 2, 0.1);
     EXPECT_NEAR(backend->seconds_between(*to, *from).value_or(0), -2, 0.1);
+}
+
+TEST_F(CudaBackendTest, RefusesStreamsThatHaveNoOrder) {
+    const std::shared_ptr<Backend> backend = Device::cuda(0).backend();
+    const cudaStream_t stream = cuda_.make_stream();
+    for (const cudaStream_t usable : {stream, cudaStream_t{}, cudaStreamLegacy}) {
+        EXPECT_NO_THROW(backend->expect_usable({usable}));
+    }
+    EXPECT_TRUE(
+        contains(error_text<UsageError>([&] { backend->expect_usable({cudaStreamPerThread}); }),
+                 "device cuda:0: cudaStreamPerThread is another stream on each thread"));
+    cuda_.capture(stream, true);
+    EXPECT_TRUE(contains(error_text<UsageError>([&] { backend->expect_usable({stream}); }),
+                         "device cuda:0: the stream is being captured into a graph"));
+    EXPECT_NO_THROW(backend->expect_usable({cuda_.make_stream()})) << "another one";
+    EXPECT_NO_THROW(backend->expect_usable({}));
+    cuda_.capture(stream, false);
+    EXPECT_NO_THROW(backend->expect_usable({stream}));
+}
+
+TEST_F(CudaBackendTest, KnowsCudasNameForTheDefaultStream) {
+    const std::shared_ptr<Backend> backend = Device::cuda(0).backend();
+    const auto event = backend->make_event();
+    cuda_.simulator().hold(Simulator::Kind::work);
+    cuda_.enqueue(nullptr, {.run = [](std::size_t) {}});
+    backend->record(*event, {cudaStreamLegacy});
+    EXPECT_FALSE(backend->is_complete(*event));
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+    cuda_.simulator().let_go(Simulator::Kind::work);
+    backend->synchronize(*event);
+    EXPECT_TRUE(backend->is_complete(*event));
+    backend->wait({cudaStreamLegacy}, *event);
 }
 
 // Which streams wait for which is all that orders these two.

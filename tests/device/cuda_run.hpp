@@ -63,6 +63,7 @@ class CudaRun {
         for (const auto& place : places_) enqueue(*place);
     }
     void enqueue(std::size_t place) { enqueue(*places_[place]); }
+    bool is_moved(std::size_t place) { return backend_->is_complete(*places_[place]->moved); }
     void finish() {
         backend_->synchronize(*places_.back()->moved);
         for (std::byte& byte : rows_) byte = ~byte;

@@ -43,6 +43,13 @@ void SimulatedCuda::synchronize(cudaStream_t stream, int ordinal) {
     simulator(on.device).synchronize(on.stream);
 }
 
+void SimulatedCuda::capture(cudaStream_t stream, bool begins) {
+    State::Stream* const known = state_->any(stream);
+    const std::lock_guard lock(state_->mutex_);
+    known->is_capturing = begins;
+    state_->captures_ += begins ? 1 : ~std::uint64_t{0};
+}
+
 std::byte* SimulatedCuda::place_of(const void* address) noexcept {
     constexpr std::uint64_t kPlace = (std::uint64_t{1} << State::kTagShift) - 1;
     return reinterpret_cast<std::byte*>(reinterpret_cast<std::uint64_t>(address) & kPlace);
@@ -78,6 +85,11 @@ void SimulatedCuda::map_each_apart() {
 void SimulatedCuda::refuse_mapping() {
     const std::lock_guard lock(state_->mutex_);
     state_->may_map_ = false;
+}
+
+void SimulatedCuda::forbid_host_pointers() {
+    const std::lock_guard lock(state_->mutex_);
+    state_->takes_host_pointers_ = false;
 }
 
 void SimulatedCuda::fail_call(const std::string& name, std::uint64_t calls_before,

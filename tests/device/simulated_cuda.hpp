@@ -56,6 +56,9 @@ class SimulatedCuda {
     // What is enqueued on `stream` from now on waits for what is enqueued on `other` already.
     void wait_for(cudaStream_t stream, cudaStream_t other, int ordinal = 0);
     void synchronize(cudaStream_t stream, int ordinal = 0);
+    // A graph is captured from the stream until this ends. Only threads that do not mind may then
+    // make calls that could disturb it, on whatever GPU.
+    void capture(cudaStream_t stream, bool begins);
     // Where that is really which a GPU has at this address.
     static std::byte* place_of(const void* address) noexcept;
 
@@ -68,6 +71,8 @@ class SimulatedCuda {
     void forbid_registration();  // as the attribute of a GPU that cannot
     void map_each_apart();       // each registration at another distance
     void refuse_mapping();       // cudaHostGetDevicePointer fails
+    // As the attribute of a GPU that wants its own addresses of registered memory.
+    void forbid_host_pointers();
     // The first call of this name behind `calls_before` fails, of any name if it is empty. Calls
     // that give something back do so all the same. With cudaSuccess none will fail.
     void fail_call(const std::string& name, std::uint64_t calls_before, cudaError_t error);

@@ -209,6 +209,12 @@ cudaError_t cudaMemcpyBatchAsync(void** to, void** from, std::size_t* bytes, std
     return simulated_call("cudaMemcpyBatchAsync", [&](State& state) {
         const bool has_sizes =
             count != 0 && std::all_of(bytes, bytes + count, [](std::size_t n) { return n != 0; });
+        bool takes_host_pointers = false;
+        {
+            const std::lock_guard lock(state.mutex_);
+            takes_host_pointers = state.takes_host_pointers_;
+        }
+        if (!takes_host_pointers) return cudaErrorInvalidValue;
         if (stream == nullptr || !has_sizes || !are_valid(attributes, firsts, number, count)) {
             state.note("cudaMemcpyBatchAsync: the default stream, no size, or wrong attributes");
             return cudaErrorInvalidValue;

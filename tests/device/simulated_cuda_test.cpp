@@ -147,6 +147,10 @@ TEST_F(SimulatedCudaTest, NoticesStreamsAndEventsOfAnotherGpu) {
     EXPECT_EQ(cudaMemcpyAsync(on_device_, pages_, 16, cudaMemcpyHostToDevice, nullptr),
               cudaErrorInvalidValue);
     expect_mistakes(4, "not in one allocation of GPU 1");
+    EXPECT_EQ(cudaEventRecord(event_, stream_), cudaSuccess) << "they know their GPU";
+    EXPECT_EQ(cudaStreamWaitEvent(stream_, event_, 0), cudaSuccess);
+    EXPECT_EQ(cudaEventRecord(event_, cudaStreamPerThread), cudaErrorInvalidResourceHandle);
+    expect_mistakes(5, "the default stream of a thread");
     EXPECT_EQ(cuda_.contexts(), (std::set<int>{0, 1}));
 }
 
@@ -187,6 +191,41 @@ TEST_F(SimulatedCudaTest, TellsNoTimeThatThereIsNot) {
     cuda_.simulator().let_go(Simulator::Kind::copy);
     EXPECT_EQ(cudaEventSynchronize(event_), cudaSuccess);
     EXPECT_EQ(cudaEventElapsedTime(&milliseconds, event_, event_), cudaSuccess);
+}
+
+TEST_F(SimulatedCudaTest, TellsWhetherAnEventIsComplete) {
+    EXPECT_EQ(cudaEventQuery(event_), cudaSuccess) << "never recorded";
+    cuda_.simulator().hold(Simulator::Kind::copy);
+    copy(device(), pages_, 16);
+    cudaEventRecord(event_, stream_);
+    EXPECT_EQ(cudaEventQuery(event_), cudaErrorNotReady);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorNotReady) << "this, too, stays behind";
+    cuda_.simulator().let_go(Simulator::Kind::copy);
+    cudaEventSynchronize(event_);
+    EXPECT_EQ(cudaEventQuery(event_), cudaSuccess);
+}
+
+TEST_F(SimulatedCudaTest, NoticesWhatDisturbsTheCaptureOfAGraph) {
+    const cudaStream_t captured = cuda_.make_stream();
+    cuda_.capture(captured, true);
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    EXPECT_EQ(cudaStreamIsCapturing(captured, &status), cudaSuccess);
+    EXPECT_EQ(status, cudaStreamCaptureStatusActive);
+    EXPECT_EQ(cudaStreamIsCapturing(stream_, &status), cudaSuccess);
+    EXPECT_EQ(status, cudaStreamCaptureStatusNone);
+    EXPECT_EQ(cudaStreamIsCapturing(nullptr, &status), cudaErrorStreamCaptureImplicit);
+    EXPECT_EQ(cudaEventRecord(event_, captured), cudaErrorStreamCaptureUnsupported);
+    expect_mistakes(1, "work on a stream that is captured");
+    EXPECT_EQ(cudaEventQuery(event_), cudaErrorStreamCaptureUnsupported);
+    expect_mistakes(2, "cudaEventQuery while a graph is captured");
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+    EXPECT_EQ(cudaThreadExchangeStreamCaptureMode(&mode), cudaSuccess);
+    EXPECT_EQ(mode, cudaStreamCaptureModeGlobal);
+    EXPECT_EQ(cudaEventQuery(event_), cudaSuccess) << "this thread does not mind";
+    cuda_.capture(captured, false);
+    cudaThreadExchangeStreamCaptureMode(&mode);
+    EXPECT_EQ(cudaEventQuery(event_), cudaSuccess);
+    expect_mistakes(2, "cudaEventQuery while a graph is captured");
 }
 
 TEST_F(SimulatedCudaTest, FailsTheCallThatWasAskedFor) {
