@@ -76,11 +76,11 @@ class Loader {
     ~Loader();
 
     /// The next batch. Work enqueued on `stream` afterwards sees it complete: the stream waits for
-    /// the batch by an event; the host does not wait for the device, only, where there is no batch
-    /// yet, for producers. Waits as long as the options say. Outcome::end_of_epoch comes once
-    /// after each epoch's last batch. Throws IncompleteError, RingAborted, any error of the device,
-    /// and UsageError when nothing but batches that the caller holds stands in the way.
-    /// Thread-safe.
+    /// the batch by an event; no CUDA call of it waits. The host sleeps while
+    /// no batch is ready: for producers, or because it is far ahead of its stream. Waits as long as
+    /// the options say. Outcome::end_of_epoch comes once after each epoch's last batch. Throws
+    /// IncompleteError, RingAborted, any error of the device, and UsageError when nothing but
+    /// batches that the caller holds stands in the way. Thread-safe.
     Result<Batch> next(StreamRef stream);
     Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
     /// On the host device, which has no streams. Throws UsageError on any other.

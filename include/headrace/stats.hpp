@@ -75,13 +75,13 @@ struct Stats {
     std::string device;               ///< "host", "cuda:0"
     std::uint64_t batches = 0;        ///< batches handed to the trainer
     std::uint64_t payload_bytes = 0;  ///< payload of the records delivered
-    std::uint64_t padding_bytes = 0;  ///< padding of the same records that was never moved
+    std::uint64_t padding_bytes = 0;  ///< padding of the same records; link_bytes tells what moved
     std::uint64_t link_bytes = 0;     ///< bytes moved from the ring to the device
     /// How the device reaches the ring: "ordinary" (the host device), "pinned", or "bounced": the
     /// memory could not be pinned, and batches go through a buffer that is.
     std::string host_memory;
     double copying_s = 0;    ///< the copy stream moving batches over the link, on a GPU's clock
-    double stripping_s = 0;  ///< the copy stream stripping and filling padding
+    double stripping_s = 0;  ///< stripping and filling padding, on a GPU's clock
     double loader_s = 0;     ///< since the first batch was asked for
     /// Of that, the trainer waiting for a batch: its thread in next(), and on a GPU its stream.
     double trainer_waited_s = 0;

@@ -52,8 +52,8 @@ CarriedBatches::CarriedBatches(device::Backend& backend, const RingRows& rows, s
     options.batch = batch;
     form_ = detail::BatchForm::of(rows.schema(), rows.slots(), options);
     for (std::size_t i = 0; i < kPlaces; ++i) {
-        places_.push_back(
-            {backend.allocate(form_.values_bytes), backend.allocate(form_.head_bytes())});
+        places_.push_back({backend.allocate(form_.values_bytes),
+                           backend.allocate(form_.head_bytes()), backend.make_event()});
     }
     batches_.reserve(rows.slots() / batch);
     for (std::uint32_t first = 0; first + batch <= rows.slots(); first += batch) plan(first);
@@ -102,10 +102,15 @@ device::CopyForm CarriedBatches::form(Transfer transfer) const {
 
 CarriedBatches::Carried CarriedBatches::carry(device::CopyStream& stream, unsigned rounds) {
     Carried carried{.payload_bytes = payload_bytes_ * rounds};
-    stream.record(*begun_);
+    stream.mark_begin(*begun_);
     for (unsigned round = 0; round < rounds; ++round) {
-        for (Batch& batch : batches_) {
-            carried.link_bytes += stream.enqueue(batch.plan, batch.target, *batch.moved);
+        for (std::size_t i = 0; i < batches_.size(); ++i) {
+            // As the loader does: the batch that was here before is complete.
+            device::Event& filled = *places_[i % kPlaces].filled;
+            stream.wait(filled);
+            carried.link_bytes +=
+                stream.enqueue(batches_[i].plan, batches_[i].target, *batches_[i].moved);
+            stream.record(filled);
         }
     }
     stream.record(*ended_);

@@ -66,6 +66,7 @@ class CarriedBatches {
   private:
     struct Place {
         std::unique_ptr<device::Buffer> values, head;
+        std::unique_ptr<device::Event> filled;
     };
     struct Batch {
         detail::Taken taken;

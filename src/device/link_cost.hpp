@@ -1,6 +1,7 @@
 // What it costs to bring one field of a batch over the link in each of the ways, from rates that
 // were measured on this machine: pure arithmetic, no device. Times in seconds, rates in bytes a
-// second.
+// second. Each field is charged as if it were alone: a launch that serves several fields counts for
+// each, and the strip kernel counts in full, though it overlaps with the copies of the next batch.
 #pragma once
 
 #include <cstdint>

@@ -57,7 +57,13 @@ Result<Batch> LoaderCore::next(std::optional<std::chrono::nanoseconds> timeout, 
     if (!backend_->has_streams()) return wait_and_hand_out(timeout, nullptr);
     backend_->expect_usable(stream);
     Asked asked = ask(stream);
-    Result<Batch> batch = wait_and_hand_out(timeout, &asked);
+    Result<Batch> batch = Outcome::timed_out;
+    try {
+        batch = wait_and_hand_out(timeout, &asked);
+    } catch (const DeviceError&) {
+        fail(std::current_exception());  // also where it was looking at the stream that failed
+        rethrow_error();
+    }
     if (batch) hand_over(asked);
     keep(std::move(asked), batch.outcome());
     return batch;
@@ -133,11 +139,15 @@ LoaderCore::Asked LoaderCore::ask(StreamRef stream) {
         backend_->record(*asked.event, stream);
     } catch (...) {
         fail(std::current_exception());
-        // The first error is the one to tell.
-        const std::lock_guard lock(mutex_);
-        std::rethrow_exception(error_);
+        rethrow_error();
     }
     return asked;
+}
+
+// The first error is the one to tell.
+void LoaderCore::rethrow_error() {
+    const std::lock_guard lock(mutex_);
+    std::rethrow_exception(error_);
 }
 
 void LoaderCore::keep(Asked asked, Outcome outcome) {
@@ -164,7 +174,7 @@ void LoaderCore::hand_over(Asked& asked) {
     } catch (...) {
         slot.was_refused = true;
         fail(std::current_exception());
-        throw;
+        rethrow_error();
     }
 }
 

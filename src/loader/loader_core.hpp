@@ -152,6 +152,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     void keep(Asked asked, Outcome outcome);
     void hand_over(Asked& asked);
     void record_uses(BatchSlot& slot);
+    [[noreturn]] void rethrow_error();
     void move_state_on() noexcept;
     void note_end() noexcept;
     void keep_error(std::exception_ptr error) noexcept;  // the first one counts; under the lock

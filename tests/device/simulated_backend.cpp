@@ -40,6 +40,7 @@ std::string_view name_of(SimulatedBackend::Fault fault) {
         case Fault::synchronize: return "synchronize";
         case Fault::record_on_stream: return "record";
         case Fault::wait_on_stream: return "wait";
+        case Fault::is_complete: return "is_complete";
     }
     return "?";
 }
@@ -192,12 +193,13 @@ void SimulatedBackend::wait(StreamRef stream, device::Event& event) {
 
 std::optional<double> SimulatedBackend::seconds_between(device::Event& from, device::Event& to) {
     for (device::Event* const event : {&from, &to}) {
-        if (!is_complete(*event)) return std::nullopt;
+        if (!simulator_->is_complete(event_of(*event))) return std::nullopt;
     }
     return simulator_->seconds_between(event_of(from), event_of(to));
 }
 
 bool SimulatedBackend::is_complete(device::Event& event) {
+    check(Fault::is_complete);
     return simulator_->is_complete(event_of(event));
 }
 

@@ -55,8 +55,9 @@ class SimulatedBackend final : public Backend {
         synchronize,
         record_on_stream,
         wait_on_stream,
+        is_complete,  // asked for after half a second of waiting only
     };
-    static constexpr int kFaults = 10;
+    static constexpr int kFaults = 10;  // without the last
     // What a test can make it do wrong.
     enum class Sabotage {
         none,

@@ -93,6 +93,22 @@ TEST_F(PipelineFaultTest, TellsAnErrorOfGivingBackAtALaterCall) {
         DeviceError);
 }
 
+// While records are awaited the loader looks whether the stream stands, and finds it broken.
+TEST_F(PipelineFaultTest, TellsAnErrorOfLookingAtTheStream) {
+    Ring ring = Ring::create(options(0, 4));
+    Producer producer = ring.producer();
+    Loader loader(ring, late(2));
+    device_->fail_at(Fault::is_complete);
+    EXPECT_THROW(loader.next_for(std::chrono::seconds(20), stream_.ref()), DeviceError);
+    EXPECT_THROW(loader.next_for(std::chrono::seconds(0), stream_.ref()), DeviceError);
+    EXPECT_THROW(
+        {
+            while (producer.try_claim()) {
+            }
+        },
+        RingAborted);
+}
+
 // The data have ended, and the last copy has not.
 TEST_F(PipelineFaultTest, TellsAnErrorOfTheLastCopyAndNotTheEnd) {
     Ring ring = Ring::create(options(4));
