@@ -99,6 +99,7 @@ class Launch {
         state_.enqueue(
             stream, {.run =
                          [*this, threads, pieces](std::size_t piece) {
+                             check_offsets();  // what else is on its way may change them
                              if (piece == 0) check_sources();
                              const std::size_t end = threads.size() * (piece + 1) / pieces;
                              for (std::size_t i = threads.size() * piece / pieces; i < end; ++i) {
@@ -125,6 +126,32 @@ class Launch {
         if (place == nullptr) is_found_ = false;
         touches_.push_back({place, bytes, writes});
         return place;
+    }
+
+    // What a job touches follows from its offsets, which are on the GPU by now. If they are not, it
+    // is rubbish that they say.
+    void check_offsets() const {
+        for (std::uint32_t i = 0; i < jobs_.count; ++i) {
+            const bool are_good = jobs_.field[i].wide_offsets ? have_sense<std::int64_t>(i)
+                                                              : have_sense<std::int32_t>(i);
+            if (are_good) continue;
+            state_.note(std::string(kernel_.name) + ": offsets that are none of this batch");
+            throw std::out_of_range("illegal address");
+        }
+    }
+    template <class Offset>
+    bool have_sense(std::uint32_t i) const {
+        const FieldJob& job = jobs_.field[i];
+        const kernels::Records<Offset> records(job);
+        const std::uint64_t row = job.row_bytes != 0 ? job.row_bytes : ~std::uint64_t{0};
+        const std::uint64_t most =
+            job.width != 0 ? std::min(row, job.width * job.element_bytes) : row;
+        for (std::uint32_t record = 0; record < job.records; ++record) {
+            const std::uint64_t begin = records.begin(record);
+            const std::uint64_t end = records.begin(std::uint64_t{record} + 1);
+            if (end < begin || end - begin > most) return false;
+        }
+        return records.begin(0) == 0 && records.begin(job.records) == job.total * job.element_bytes;
     }
 
     // What a job reads of the host follows from offsets and rows, which are on the GPU by now.

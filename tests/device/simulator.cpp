@@ -50,8 +50,13 @@ Simulator::Stream* Simulator::make_stream() {
 }
 
 void Simulator::destroy(Stream* stream) {
-    synchronize(stream);
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    // Until there is nothing left: another thread may come to wait for everything meanwhile.
+    while (!stream->queue.empty()) {
+        const auto mark = std::make_shared<Mark>();
+        add(stream, {.does = Operation::Does::record, .mark = mark});
+        await(lock, mark);
+    }
     starved_ = favourite_ = nullptr;
     std::erase_if(streams_, [stream](const auto& other) { return other.get() == stream; });
 }

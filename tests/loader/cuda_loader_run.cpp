@@ -167,6 +167,7 @@ void CudaLoaderRun::run() {
     take_batches(*loader, leases);
     if (!plan_.leases_outlive) leases.clear();
     loader.reset();
+    writers.clear();  // who writes on moves the books while they are read
     stats_ = ring.stats();
 }
 

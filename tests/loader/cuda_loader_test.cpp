@@ -42,7 +42,11 @@ class CudaLoaderTest : public LoaderFixture {
             SimulatedCuda cuda(plan.seed);
             cuda.sabotage(sabotage);
             CudaLoaderRun run(cuda, plan, options());
-            run.run();
+            try {
+                run.run();
+            } catch (const DeviceError&) {
+                return true;  // a kernel met offsets that are none of its batch
+            }
             if (!run.wrong().empty() || !cuda.mistakes().empty()) return true;
         }
         return false;
@@ -100,9 +104,11 @@ TEST_F(CudaLoaderTest, MakesNoContextOnAnotherGpu) {
 // ---- what the events are for -------------------------------------------------------------------
 
 TEST_F(CudaLoaderTest, IsFoundOutWithoutItsEvents) {
-    EXPECT_TRUE(is_found(Sabotage::copies_do_not_wait, 50)) << "for the trainer's streams";
-    EXPECT_TRUE(is_found(Sabotage::trainer_does_not_wait, 50)) << "for the batch";
-    EXPECT_TRUE(is_found(Sabotage::synchronizes_early, 50)) << "for slots that are still read";
+    constexpr std::uint64_t kMostSeeds = 1'000;  // most are found within some tens
+    EXPECT_TRUE(is_found(Sabotage::copies_do_not_wait, kMostSeeds)) << "for the trainer's streams";
+    EXPECT_TRUE(is_found(Sabotage::trainer_does_not_wait, kMostSeeds)) << "for the batch";
+    EXPECT_TRUE(is_found(Sabotage::synchronizes_early, kMostSeeds))
+        << "for slots that are still read";
 }
 
 // ---- what it makes, and when -------------------------------------------------------------------

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 constexpr std::size_t kSmallBytes = 4096;
 constexpr std::size_t kRecords = 64;
+constexpr std::size_t kLeastAt = (kRecords + 1) * sizeof(std::int32_t);  // in the offsets
 
 class Probe {
   public:
@@ -63,16 +64,18 @@ class Probe {
     std::byte* rows() const noexcept { return rows_.get(); }
     const std::byte* from() const noexcept { return source_.data(); }
 
-    // Records of equal length, which fill the rows.
+    // Records of equal length, which fill the rows; behind them one of 16 bytes.
     void write_offsets() {
         record_bytes_ = bytes_ / kRecords / 16 * 16;
-        const std::size_t bytes = (kRecords + 1) * sizeof(std::int32_t);
+        const std::size_t bytes = (kRecords + 3) * sizeof(std::int32_t);
         host_offsets_ = allocate_pinned(ordinal_, bytes);
         offsets_ = allocate_device(ordinal_, bytes);
         for (std::size_t i = 0; i <= kRecords; ++i) {
             const auto at = static_cast<std::int32_t>(i * record_bytes_ / 4);
             std::memcpy(host_offsets_.get() + i * sizeof at, &at, sizeof at);
         }
+        constexpr std::int32_t kLeast[] = {0, 4};
+        std::memcpy(host_offsets_.get() + kLeastAt, kLeast, sizeof kLeast);
         check(cudaMemcpyAsync(offsets_.get(), host_offsets_.get(), bytes, cudaMemcpyHostToDevice,
                               stream_),
               ordinal_, "cudaMemcpyAsync of offsets");
@@ -150,6 +153,7 @@ class Probe {
                   "launch of the kernel strip");
         };
         kernels::Jobs least = strip;  // the first 16 bytes
+        least.field[0].offsets = offsets_.get() + kLeastAt;
         least.field[0].total = 4;
         least.field[0].records = 1;
         // Behind a copy, as it will be: the two engines take a while to hand over.
