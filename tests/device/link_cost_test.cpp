@@ -184,7 +184,7 @@ TEST(CheapestTest, GathersOnlyWhereThatIsATenthCheaper) {
     SCOPED_TRACE(seed_note(seed));
     std::mt19937_64 random(seed);
     int gathered = 0, not_worth_it = 0;
-    for (int round = 0; round < 2000; ++round) {
+    for (int round = 0; round < 20'000; ++round) {
         const auto capacity = static_cast<std::uint32_t>(1 + random() % 20'000);
         std::vector<std::uint32_t> lengths(1 + random() % 256);
         const std::uint32_t bound = 1 + static_cast<std::uint32_t>(random() % (capacity + 1));

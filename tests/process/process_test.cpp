@@ -97,13 +97,19 @@ TEST_F(OrderTest, IsTheSameForAnyNumberOfProducersAndWithDeaths) {
     EXPECT_EQ(one.sizes.size(), 84u) << "42 batches an epoch, the last one of 8";
     EXPECT_EQ(run({{}, {}}), one);
     EXPECT_EQ(run({{}, {}, {}, {}, {}}), one);
-    // Whoever of the two comes by these indices first dies of it: there are more than enough.
+    // Whichever of the two comes by these indices first dies of it. On a busy machine the others
+    // may have done all the work before it is there: then once more.
     std::vector<std::string> mortal;
-    for (int index = 200; index < 800; index += 10) {
+    for (int index = 200; index < 800; ++index) {
         mortal.insert(mortal.end(), {"--at", std::to_string(index), "kill"});
     }
-    EXPECT_EQ(run({{}, mortal, {}, mortal, {}}), one);
-    EXPECT_TRUE(said(" died; 1 of its records go to another, 0 are lost")) << messages();
+    const auto has_died = [this] {
+        return said(" died; 1 of its records go to another, 0 are lost");
+    };
+    for (int attempt = 0; attempt < 20 && !has_died(); ++attempt) {
+        EXPECT_EQ(run({{}, mortal, {}, mortal, {}}), one);
+    }
+    EXPECT_TRUE(has_died()) << messages();
 }
 
 TEST_F(ProcessTest, HandsTheRecordOfOneKilledWhileWritingToAnother) {

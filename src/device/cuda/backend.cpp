@@ -9,6 +9,7 @@
 #endif
 
 #include <charconv>
+#include <mutex>
 
 #include "device/cuda.hpp"
 #include "device/cuda/call.hpp"
@@ -160,6 +161,11 @@ std::shared_ptr<Backend> make_cuda_backend(const std::string& name) {
     constexpr std::string_view kPrefix = "cuda:";
     int ordinal = 0;
     std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), ordinal);
+#if HEADRACE_HAS_NVTX
+    // Before there are threads that use it: left to its first use it would be a race between them.
+    static std::once_flag initialized;
+    std::call_once(initialized, [] { nvtxInitialize(nullptr); });
+#endif
     return std::make_shared<cuda::CudaBackend>(name, ordinal);
 }
 
