@@ -93,8 +93,11 @@ class Batch {
     /// before that work has passed. The stream given to Loader::next is known already. Work that is
     /// enqueued there later, and before the batch is given back, counts too. The caller makes that
     /// stream wait for the batch, by an event of the stream given to next().
+    /// Throws UsageError for cudaStreamPerThread, and a stream that is being captured into a graph.
     void used_on(StreamRef stream);
-    /// Gives the batch back now. Idempotent; everything else may then no longer be called.
+    /// Gives the batch back now. What goes wrong, giving it back inside of a capture too, ends the
+    /// ring with that error, which the next call of the loader throws. Idempotent; everything else
+    /// may then no longer be called.
     void release() noexcept;
 
   private:

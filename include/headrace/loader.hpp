@@ -63,11 +63,13 @@ class Epoch;
 class Loader {
   public:
     /// Throws UsageError (no batch size, a ring of fewer slots than two batches, a batch that could
-    /// pass 2^31 - 1 elements of a field with int32 offsets, a pad value that the dtype cannot
-    /// hold, the ring's consumer already taken), SystemError (no memory for the batches) or
-    /// DeviceError (the same on a GPU; memory that cannot be pinned, with require_pinned). With a
-    /// GPU and Transfer::automatic it measures the link, some tenths of a second. All device
-    /// memory, streams and events are made here.
+    /// pass 2^31 - 1 elements of a field with int32 offsets, a depth, layout, transfer or dtype of
+    /// offsets that there is none of, a pad value that the dtype cannot hold, Transfer::gather
+    /// where the GPU cannot read the ring, the ring's consumer already taken), SystemError (no
+    /// memory for the batches) or DeviceError (the same on a GPU; memory that cannot be pinned,
+    /// with require_pinned). With a GPU and Transfer::automatic it measures the link for a moment.
+    /// All device memory and streams are made here; later only events, one a batch for each further
+    /// stream.
     Loader(Ring& ring, LoaderOptions options);
     Loader(Loader&&) noexcept;
     Loader& operator=(Loader&&) noexcept;
@@ -76,11 +78,12 @@ class Loader {
     ~Loader();
 
     /// The next batch. Work enqueued on `stream` afterwards sees it complete: the stream waits for
-    /// the batch by an event; no CUDA call of it waits. The host sleeps while
-    /// no batch is ready: for producers, or because it is far ahead of its stream. Waits as long as
-    /// the options say. Outcome::end_of_epoch comes once after each epoch's last batch. Throws
-    /// IncompleteError, RingAborted, any error of the device, and UsageError when nothing but
-    /// batches that the caller holds stands in the way. Thread-safe.
+    /// the batch by an event, and no CUDA call waits on the host. The host sleeps while no batch is
+    /// ready: for producers, or because it is far ahead of its stream; as long as the options say.
+    /// Outcome::end_of_epoch comes once after each epoch's last batch. Throws IncompleteError,
+    /// RingAborted, DeviceError, SystemError (a batch over batch_bytes_limit), and UsageError when
+    /// nothing but batches that the caller holds stands in the way, or for a stream that is being
+    /// captured or is cudaStreamPerThread. Thread-safe.
     Result<Batch> next(StreamRef stream);
     Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
     /// On the host device, which has no streams. Throws UsageError on any other.

@@ -85,19 +85,7 @@ void CarriedBatches::plan(std::uint32_t first_slot) {
 }
 
 device::CopyForm CarriedBatches::form(Transfer transfer) const {
-    device::CopyForm form{.layout = form_.layout,
-                          .transfer = transfer,
-                          .batch = form_.batch,
-                          .values_bytes = form_.values_bytes,
-                          .fields = {}};
-    for (std::size_t field = 0; field < form_.schema.size(); ++field) {
-        form.fields.push_back({.element_bytes = bytes_of(form_.schema[field].dtype),
-                               .capacity = form_.schema[field].capacity,
-                               .row_bytes = rows_.row_bytes(field),
-                               .rows = rows_.rows(field),
-                               .pad = form_.pads[field]});
-    }
-    return form;
+    return form_.copy_form(transfer, rows_.memory().data(), rows_.geometry());
 }
 
 CarriedBatches::Carried CarriedBatches::carry(device::CopyStream& stream, unsigned rounds) {

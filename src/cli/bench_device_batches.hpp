@@ -27,6 +27,7 @@ class RingRows {
     std::span<std::byte> memory() const noexcept { return mapping_.bytes(); }
     const Schema& schema() const noexcept { return schema_; }
     std::uint32_t slots() const noexcept { return slots_; }
+    const ring::Geometry& geometry() const noexcept { return geometry_; }
     std::uint64_t row_bytes(std::size_t field) const { return geometry_.row_bytes[field]; }
     std::byte* rows(std::size_t field) const {
         return mapping_.bytes().data() + geometry_.field_offset[field];

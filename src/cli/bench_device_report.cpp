@@ -3,21 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/bench_report.hpp"
 #include "cli/quantity.hpp"
+#include "cli/report_json.hpp"
 #include "cli/text.hpp"
 
 namespace headrace::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json text_or_null(const std::string& text) {
-    return text.empty() ? Json(nullptr) : Json(valid_utf8(text));
-}
 
 std::string fixed(double value, int decimals) {
     char text[64];
@@ -158,10 +152,7 @@ std::string device_json(const DeviceReport& report) {
     }
     json["notes"] = Json::array();
     for (const std::string& note : report.notes) json["notes"].push_back(valid_utf8(note));
-    json["machine"] = Json{{"hostname", valid_utf8(report.machine.hostname)},
-                           {"cpu", valid_utf8(report.machine.cpu)},
-                           {"cores", report.machine.cores},
-                           {"kernel", valid_utf8(report.machine.kernel)}};
+    json["machine"] = machine_json(report.machine);
     json["date"] = report.date;
     json["version"] = report.version;
     return json.dump(2);

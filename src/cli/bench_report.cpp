@@ -4,9 +4,9 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "cli/quantity.hpp"
+#include "cli/report_json.hpp"
 #include "cli/text.hpp"
 #include "headrace/error.hpp"
 
@@ -14,14 +14,8 @@ namespace headrace::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 double ratio(double part, double whole) {
     return whole > 0 ? part / whole : 0;
-}
-
-Json text_or_null(const std::string& text) {
-    return text.empty() ? Json(nullptr) : Json(valid_utf8(text));
 }
 
 std::string title(const BenchReport& report) {
@@ -88,10 +82,7 @@ std::string bench_json(const BenchReport& report) {
               {"device", text_or_null(report.device)},
               {"transfer", text_or_null(report.transfer)}};
     if (report.stats) add_stats(json, *report.stats);
-    json["machine"] = Json{{"hostname", valid_utf8(report.machine.hostname)},
-                           {"cpu", valid_utf8(report.machine.cpu)},
-                           {"cores", report.machine.cores},
-                           {"kernel", valid_utf8(report.machine.kernel)}};
+    json["machine"] = machine_json(report.machine);
     json["date"] = report.date;
     json["version"] = report.version;
     return json.dump(2);
@@ -106,7 +97,7 @@ std::string bench_table(const BenchReport& report) {
                              : "  NOT VERIFIED: " + printable(report.fault) + "\n";
     if (report.stats && !report.stats->device.empty()) {
         const auto padding = static_cast<double>(report.stats->padding_bytes);
-        out += "  padding that never moved: " + bytes_text(padding) + " (" +
+        out += "  padding of the slots: " + bytes_text(padding) + " (" +
                share_text(padding, padding + static_cast<double>(report.payload_bytes)) + ")\n";
         out += "  verdict: " + printable(report.stats->verdict()) + "\n";
     }

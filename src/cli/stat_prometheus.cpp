@@ -163,7 +163,7 @@ void write_loader(Exposition& out, const Stats& stats) {
     out.counter("headrace_loader_batches_total", "Batches handed to the trainer.", stats.batches);
     out.counter("headrace_loader_payload_bytes_total", "Payload of the records delivered.",
                 stats.payload_bytes);
-    out.counter("headrace_loader_padding_bytes_total", "Padding that was never moved.",
+    out.counter("headrace_loader_padding_bytes_total", "Padding of the records' slots.",
                 stats.padding_bytes);
     out.counter("headrace_loader_link_bytes_total", "Bytes moved from the ring to the device.",
                 stats.link_bytes);

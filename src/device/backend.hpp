@@ -23,6 +23,12 @@
 
 namespace headrace::device {
 
+// Of buffers, and of each field in one; what cudaMalloc gives.
+inline constexpr std::size_t kBufferAlignment = 256;
+constexpr std::uint64_t aligned(std::uint64_t bytes) noexcept {
+    return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
+}
+
 // What all batches of a loader have in common, of one field.
 struct FieldForm {
     std::size_t element_bytes = 0;    // 1, 2, 4 or 8
@@ -68,7 +74,7 @@ struct BatchTarget {
     std::vector<std::byte*> values;  // one a field, large enough for the batch at hand
 };
 
-// Memory that is given back when the owner dies; aligned to 256 bytes.
+// Memory that is given back when the owner dies; aligned to kBufferAlignment.
 class Buffer {
   public:
     virtual ~Buffer() = default;
@@ -125,8 +131,8 @@ class Backend {
     virtual std::unique_ptr<Buffer> allocate_host(std::size_t bytes) = 0;  // quick to copy from
     // Complete until it is recorded.
     virtual std::unique_ptr<Event> make_event() = 0;
-    // `registration` is that of the ring, may be empty, and outlives the stream. May take some
-    // tenths of a second to find out how fast the link is. Its destructor waits for what it has
+    // `registration` is that of the ring, may be empty, and outlives the stream. May take a
+    // moment to find out how fast the link is. Its destructor waits for what it has
     // enqueued.
     virtual std::unique_ptr<CopyStream> make_copy_stream(const CopyForm& form,
                                                          Registration* registration) = 0;

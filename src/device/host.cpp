@@ -10,7 +10,7 @@ namespace headrace::device {
 
 namespace {
 
-constexpr std::align_val_t kAlignment{256};  // what cudaMalloc gives
+constexpr std::align_val_t kAlignment{kBufferAlignment};
 
 class HostBuffer final : public Buffer {
   public:

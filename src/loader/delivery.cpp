@@ -9,10 +9,6 @@ namespace headrace::detail {
 
 namespace {
 
-void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
-    counter.fetch_add(by, std::memory_order_relaxed);
-}
-
 // How long two spans of time lie over each other.
 std::uint64_t overlap(std::uint64_t from, std::uint64_t to, std::uint64_t other_from,
                       std::uint64_t other_to) {
@@ -100,6 +96,7 @@ Result<Batch> LoaderCore::wait_and_hand_out(std::optional<std::chrono::nanosecon
 // counted at once, for figures do not go back; the rest of it follows when the device tells.
 bool LoaderCore::wait_visibly(std::unique_lock<std::mutex>& lock,
                               std::optional<Clock::time_point> deadline, Asked* asked) {
+    const device::Stage stage(*backend_, "headrace: wait for a batch");
     WaitSeen seen(ring_->protocol().trainer());
     if (asked == nullptr) {
         seen.show();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -25,6 +26,11 @@
 #include "ring/ring_core.hpp"
 
 namespace headrace::detail {
+
+// Counters are written by several threads of the trainer, and read by anybody.
+inline void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+    counter.fetch_add(by, std::memory_order_relaxed);
+}
 
 // Time that the trainer stood idle.
 struct Wait {
@@ -125,7 +131,6 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     };
 
     void register_ring();
-    device::CopyForm copy_form() const;
     void make_slots();
     // The planner's.
     void plan_batches();

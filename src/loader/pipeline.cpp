@@ -7,14 +7,6 @@
 
 namespace headrace::detail {
 
-namespace {
-
-void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
-    counter.fetch_add(by, std::memory_order_relaxed);
-}
-
-}  // namespace
-
 void LoaderCore::start() {
     ring_->protocol().trainer().loader_ended_ns.store(0);  // of a loader before this one
     completer_ = ring::quiet_thread("headrace-copy", [this] { complete_copies(); });
@@ -263,7 +255,10 @@ void LoaderCore::complete_copies() {
         // filled again.
         bool is_over = false;
         try {
-            backend_->synchronize(*first.filling->moved);
+            {
+                const device::Stage stage(*backend_, "headrace: wait for copies");
+                backend_->synchronize(*first.filling->moved);
+            }
             is_over = true;
             consumer_->release(first.indices);
             account_filling(*first.before);

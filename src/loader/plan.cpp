@@ -10,12 +10,9 @@ namespace headrace::detail {
 
 namespace {
 
-constexpr std::uint32_t kMaxDepth = 64;
-constexpr std::uint64_t kAlignment = 256;  // what cudaMalloc gives
+using device::aligned;
 
-constexpr std::uint64_t aligned(std::uint64_t bytes) noexcept {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
+constexpr std::uint32_t kMaxDepth = 64;
 
 void check_offsets(const Schema& schema, const LoaderOptions& options) {
     if (options.offsets != DType::i32 && options.offsets != DType::i64) {
@@ -132,6 +129,24 @@ BatchForm BatchForm::of(const Schema& schema, std::uint32_t slots, const LoaderO
 
 std::uint64_t BatchForm::most_bytes(std::size_t field) const {
     return std::uint64_t{batch} * schema[field].capacity * bytes_of(schema[field].dtype);
+}
+
+device::CopyForm BatchForm::copy_form(Transfer transfer, const std::byte* memory,
+                                      const ring::Geometry& geometry) const {
+    device::CopyForm form{.layout = layout,
+                          .transfer = transfer,
+                          .batch = batch,
+                          .values_bytes = values_bytes,
+                          .staging_limit = is_limited ? values_bytes : ~std::uint64_t{0},
+                          .fields = {}};
+    for (std::size_t field = 0; field < schema.size(); ++field) {
+        form.fields.push_back({.element_bytes = bytes_of(schema[field].dtype),
+                               .capacity = schema[field].capacity,
+                               .row_bytes = geometry.row_bytes[field],
+                               .rows = memory + geometry.field_offset[field],
+                               .pad = pads[field]});
+    }
+    return form;
 }
 
 std::size_t BatchForm::offsets_at(std::size_t field) const noexcept {

@@ -9,6 +9,7 @@
 #include "device/backend.hpp"
 #include "headrace/loader.hpp"
 #include "ring/consumer_core.hpp"
+#include "ring/layout.hpp"
 
 namespace headrace::detail {
 
@@ -37,6 +38,11 @@ struct BatchForm {
     static BatchForm of(const Schema& schema, std::uint32_t slots, const LoaderOptions& options);
     // Bytes of the largest batch of a field.
     std::uint64_t most_bytes(std::size_t field) const;
+
+    // What a device is told before the first batch: of rows that lie in `memory` as `geometry`
+    // says.
+    device::CopyForm copy_form(Transfer transfer, const std::byte* memory,
+                               const ring::Geometry& geometry) const;
 
     // The head of a batch (BatchPlan::head): for each field its offsets, and the slots.
     std::size_t offsets_at(std::size_t field) const noexcept;

@@ -28,7 +28,9 @@ LoaderCore::LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options)
       state_position_(consumer_->position()) {
     register_ring();
     make_slots();
-    copy_stream_ = backend_->make_copy_stream(copy_form(), registration_.get());
+    const ring::Geometry geometry = ring::Geometry::of(form_.schema, ring_->description().slots);
+    copy_stream_ = backend_->make_copy_stream(
+        form_.copy_form(options_.transfer, ring_->memory().data(), geometry), registration_.get());
     ring_->protocol().trainer().device.store(backend_->name());
 }
 
@@ -62,25 +64,6 @@ void LoaderCore::register_ring() {
         }
     }
     ring_->protocol().trainer().host_memory.store(how);
-}
-
-device::CopyForm LoaderCore::copy_form() const {
-    const ring::Geometry geometry = ring::Geometry::of(form_.schema, ring_->description().slots);
-    device::CopyForm form{
-        .layout = form_.layout,
-        .transfer = options_.transfer,
-        .batch = form_.batch,
-        .values_bytes = form_.values_bytes,
-        .staging_limit = form_.is_limited ? form_.values_bytes : ~std::uint64_t{0},
-        .fields = {}};
-    for (std::size_t field = 0; field < form_.schema.size(); ++field) {
-        form.fields.push_back({.element_bytes = bytes_of(form_.schema[field].dtype),
-                               .capacity = form_.schema[field].capacity,
-                               .row_bytes = geometry.row_bytes[field],
-                               .rows = ring_->memory().data() + geometry.field_offset[field],
-                               .pad = form_.pads[field]});
-    }
-    return form;
 }
 
 void LoaderCore::make_slots() {

@@ -203,6 +203,17 @@ bool SimulatedBackend::is_complete(device::Event& event) {
     return simulator_->is_complete(event_of(event));
 }
 
+void SimulatedBackend::begin_stage(const char* name) noexcept {
+    const std::lock_guard lock(mutex_);
+    seen_.stages.insert(name);
+    ++seen_.open_stages;
+}
+
+void SimulatedBackend::end_stage() noexcept {
+    const std::lock_guard lock(mutex_);
+    --seen_.open_stages;
+}
+
 Simulator::Event* SimulatedBackend::event_of(device::Event& event) {
     return static_cast<Event&>(event).get();
 }

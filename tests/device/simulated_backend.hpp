@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 
 #include "device/backend.hpp"
@@ -101,6 +102,8 @@ class SimulatedBackend final : public Backend {
         std::uint64_t begun = 0;        // batches that the copy stream has come to
         std::uint64_t carried_out = 0;  // copies, up to their `moved`
         std::uint64_t faults = 0;       // that were asked for and have come
+        std::set<std::string> stages;   // that threads were in
+        std::int64_t open_stages = 0;   // that they are in now
         // The loader's mistakes; the simulator counts others.
         std::uint64_t plans_changed = 0;  // between enqueue() and the copy
     };
@@ -121,8 +124,8 @@ class SimulatedBackend final : public Backend {
     void record(device::Event& event, StreamRef stream) override;
     void wait(StreamRef stream, device::Event& event) override;
     std::optional<double> seconds_between(device::Event& from, device::Event& to) override;
-    void begin_stage(const char*) noexcept override {}
-    void end_stage() noexcept override {}
+    void begin_stage(const char* name) noexcept override;
+    void end_stage() noexcept override;
 
   private:
     class Registration;

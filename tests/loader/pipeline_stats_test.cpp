@@ -12,6 +12,7 @@ namespace {
 
 class PipelineStatsTest : public PipelineFixture {
   protected:
+    static constexpr const char* kWaitsForABatch = "headrace: wait for a batch to come back";
     static constexpr double kTicks = 0.1;  // far more than the ticks of a test
 
     PipelineStatsTest() { writer_.emplace(ring_.producer()); }
@@ -48,6 +49,31 @@ class PipelineStatsTest : public PipelineFixture {
     Ring ring_ = Ring::create(options(0, 8));
     std::optional<Producer> writer_;
 };
+
+TEST_F(PipelineStatsTest, ShowsAProfilerWhatItsThreadsAreAt) {
+    {
+        Loader loader(ring_, late(2, 1));
+        settle(loader);
+    }
+    const device::SimulatedBackend::Seen seen = device_->seen();
+    EXPECT_EQ(seen.open_stages, 0) << "each stage ends";
+    EXPECT_EQ(seen.stages,
+              (std::set<std::string>{"headrace: enqueue", "headrace: hand over",
+                                     "headrace: wait for a batch", kWaitsForABatch,
+                                     "headrace: wait for copies", "headrace: wait for producers"}));
+}
+
+// A batch that came back before its copy was over is not held by the trainer.
+TEST_F(PipelineStatsTest, DoesNotCountABatchAsHeldThatIsStillCopied) {
+    Loader loader(ring_, late(2, 1));
+    device_->hold_copies();
+    write(*writer_, 4);
+    EXPECT_TRUE(loader.next(stream_.ref()));
+    ASSERT_TRUE(eventually([&] { return device_->seen().stages.contains(kWaitsForABatch); }));
+    device_->let_copies_go();
+    ASSERT_TRUE(eventually([&] { return device_->seen().enqueued == 2; }));
+    EXPECT_EQ(loader.stats().held_by_trainer_s, 0);
+}
 
 TEST_F(PipelineStatsTest, TellsWhatCopyingAndStrippingTook) {
     Loader loader(ring_, late(2, 1));

@@ -76,11 +76,13 @@ class CudaBackend final : public Backend {
         check(cudaEventSynchronize(event_of(event)), ordinal_, "cudaEventSynchronize");
     }
     bool is_complete(Event& event) override {
+        // To ask is not allowed on a thread that captures a graph, be it on another stream.
+        cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+        pass_over(cudaThreadExchangeStreamCaptureMode(&mode));
         const cudaError_t error = cudaEventQuery(event_of(event));
-        if (error == cudaErrorNotReady) {
-            static_cast<void>(cudaGetLastError());
-            return false;
-        }
+        if (error == cudaErrorNotReady) static_cast<void>(cudaGetLastError());
+        pass_over(cudaThreadExchangeStreamCaptureMode(&mode));
+        if (error == cudaErrorNotReady) return false;
         check(error, ordinal_, "cudaEventQuery");
         return true;
     }

@@ -6,12 +6,6 @@
 
 namespace headrace::device::cuda {
 
-namespace {
-
-constexpr std::size_t kAlignment = 256;
-
-}  // namespace
-
 Bounce::Bounce(int ordinal, std::size_t bytes) : ordinal_(ordinal) {
     for (Turn& turn : turns_) {
         turn.memory = allocate_pinned(ordinal, bytes);
@@ -35,8 +29,7 @@ const std::byte* Bounce::pack(const FieldForm& form, const FieldPlan& field,
         std::memcpy(to, form.rows + slots[record] * form.row_bytes, bytes);
         to += bytes;
     }
-    used_bytes_ += static_cast<std::size_t>(to - begin);
-    used_bytes_ = (used_bytes_ + kAlignment - 1) / kAlignment * kAlignment;
+    used_bytes_ = aligned(used_bytes_ + static_cast<std::size_t>(to - begin));
     return begin;
 }
 

@@ -8,17 +8,17 @@
 #include "device/cuda/link_probe.hpp"
 #include "device/slot_runs.hpp"
 #include "headrace/error.hpp"
+#include "headrace/schema.hpp"
 #include "kernels/launch.hpp"
 
 namespace headrace::device::cuda {
 
 namespace {
 
-constexpr std::size_t kAlignment = 256;
+static_assert(kernels::kMaxJobs >= kMaxFields, "a launch takes all fields of a batch");
 
-constexpr std::size_t aligned(std::size_t bytes, std::size_t to = kAlignment) noexcept {
-    return (bytes + to - 1) / to * to;
-}
+// The GPU's widest access: rows that are copied to a staging buffer begin at multiples of it.
+constexpr std::size_t kVectorBytes = 16;
 
 // The pad value over and over, in 8 bytes.
 std::uint64_t pattern_of(const FieldForm& form) noexcept {
@@ -53,7 +53,7 @@ CudaCopyStream::CudaCopyStream(int ordinal, const CopyForm& form, const PinnedRi
     const bool is_pinned = ring_.refusal().empty();
     if (!is_pinned) {
         // Each field begins at a multiple of 256 bytes.
-        bounce_.emplace(ordinal_, form_.values_bytes + kAlignment * form_.fields.size());
+        bounce_.emplace(ordinal_, form_.values_bytes + kBufferAlignment * form_.fields.size());
     }
     allocate_staging();
     if (!is_pinned) return;
@@ -98,7 +98,7 @@ void CudaCopyStream::allocate_staging() {
     }
     if (bounce_) {
         // The payload alone, packed.
-        bytes = form_.values_bytes + kAlignment * form_.fields.size();
+        bytes = form_.values_bytes + kBufferAlignment * form_.fields.size();
     } else if (form_.transfer == Transfer::automatic && 2 * bytes > form_.staging_limit) {
         return;
     }
@@ -263,8 +263,8 @@ std::uint64_t CudaCopyStream::bring_trimmed(const Batch& batch, std::size_t i) {
     const FieldPlan& field = batch.plan.fields[i];
     const std::size_t width = static_cast<std::size_t>(field.longest) * form.element_bytes;
     const bool has_rows = form_.layout != Layout::packed;
-    const std::size_t pitch =
-        has_rows ? static_cast<std::size_t>(field.width) * form.element_bytes : aligned(width, 16);
+    const std::size_t pitch = has_rows ? static_cast<std::size_t>(field.width) * form.element_bytes
+                                       : (width + kVectorBytes - 1) / kVectorBytes * kVectorBytes;
     std::byte* const to = has_rows ? batch.target.values[i] : staging_of(i);
     std::uint64_t bytes = 0;
     for_each_run(batch.plan.slots, [&](const SlotRun& run) {

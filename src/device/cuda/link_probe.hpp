@@ -12,12 +12,13 @@ namespace headrace::device::cuda {
 // multiprocessors to the trainer (64 blocks reached 51 GB/s of 55; without a cap a kernel running
 // beside it took 1.6 times as long; tokenspeed#150, #439).
 inline constexpr unsigned kGatherBlocks = 64;
-// Blocks of the kernels that read and write the GPU's own memory, for each multiprocessor: four are
-// resident at one time (kernels/grid.hpp), and a second round evens out how long they take.
+// Blocks of the kernels that read and write the GPU's own memory, for each multiprocessor: three or
+// four are resident at one time (kernels/grid.hpp); some more even out how long they take.
 inline constexpr unsigned kStripBlocksPerProcessor = 8;
 
-// Takes some hundredths of a second, device memory of 32 MiB at the most for that time, and waits
-// for the stream. Reads the ring, whatever it holds, and writes nothing there. Throws DeviceError.
+// Takes some hundred copies of 16 MiB at the most (expected: hundredths of a second), device memory
+// of 32 MiB at the most for that time, and waits for the stream. Reads the ring, whatever it holds,
+// and writes nothing there. Throws DeviceError.
 LinkRates measure_link(int ordinal, cudaStream_t stream, const PinnedRing& ring,
                        unsigned strip_blocks);
 
