@@ -287,8 +287,8 @@ TEST_F(CudaBackendTest, TellsTheTimeBetweenCompleteEventsOnly) {
     const cudaStream_t stream = cuda_.make_stream();
     backend->synchronize(*from);  // complete until it is recorded
     backend->record(*from, {stream});
-    cuda_.enqueue(stream, {.run = [&](std::size_t) {}, .seconds = 2});
     cuda_.simulator().hold(Simulator::Kind::work);
+    cuda_.enqueue(stream, {.run = [&](std::size_t) {}, .seconds = 2});
     backend->record(*to, {stream});
     EXPECT_EQ(backend->seconds_between(*from, *to), std::nullopt);
     EXPECT_EQ(cudaGetLastError(), cudaSuccess);
