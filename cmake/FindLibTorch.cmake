@@ -3,7 +3,8 @@
 #                       or the word `python`: then only there;
 #   Torch_DIR, CMAKE_PREFIX_PATH, the system (Debian's libtorch-dev);
 #   the torch of the python3 in PATH.
-# Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_LIBRARY_DIR.
+# Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_LIBRARY_DIR, LibTorch_CUDA (whether it has CUDA
+# and a program can be compiled for that) and LibTorch_CUDA_REASON (the same in words).
 #
 # LibTorch's own CMake package (TorchConfig.cmake) is not used on purpose: Debian's asks for C++14,
 # a build with CUDA refuses to be found without the CUDA toolkit, and its headers are not SYSTEM.
@@ -74,16 +75,20 @@ if(LibTorch_torch_cpu_LIBRARY)
     get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_torch_cpu_LIBRARY}" DIRECTORY)
 endif()
 
-# torch/version.h says the version where there is one; Debian's says it in the name of the library.
+# torch/version.h says the version, or, since 2.9, a header that it includes.
 set(LibTorch_VERSION "")
-set(LibTorch_version_header
-    "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include/torch/version.h")
-if(LibTorch_INCLUDE_DIR AND EXISTS "${LibTorch_version_header}")
-    file(STRINGS "${LibTorch_version_header}" LibTorch_lines
+foreach(LibTorch_header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
+    if(NOT LibTorch_INCLUDE_DIR OR NOT EXISTS "${LibTorch_INCLUDE_DIR}/${LibTorch_header}")
+        continue()
+    endif()
+    file(STRINGS "${LibTorch_INCLUDE_DIR}/${LibTorch_header}" LibTorch_lines
          REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) +[0-9]+")
     string(REGEX MATCHALL "[0-9]+" LibTorch_numbers "${LibTorch_lines}")
     list(JOIN LibTorch_numbers "." LibTorch_VERSION)
-endif()
+    if(LibTorch_VERSION)
+        break()
+    endif()
+endforeach()
 
 # A LibTorch built for the C++ ABI before 2015 cannot share a std::string with anything else.
 set(LibTorch_ABI_REASON "")
@@ -109,6 +114,26 @@ find_package_handle_standard_args(LibTorch
 mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_torch_LIBRARY LibTorch_torch_cpu_LIBRARY
                  LibTorch_c10_LIBRARY)
 
+# Headers of LibTorch's that know CUDA include those of CUDA: from the toolkit, or from the packages
+# that a Python torch brings along.
+set(LibTorch_CUDA FALSE)
+set(LibTorch_CUDA_REASON "without CUDA")
+if(LibTorch_LIBRARY_DIR AND EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")
+    set(LibTorch_packages "${LibTorch_LIBRARY_DIR}/../../nvidia")
+    find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime.h
+              HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDA_HOME ENV CUDA_PATH
+              PATHS /usr/local/cuda "${LibTorch_packages}/cu13"
+                    "${LibTorch_packages}/cuda_runtime"
+              PATH_SUFFIXES include)
+    mark_as_advanced(LibTorch_CUDA_INCLUDE_DIR)
+    if(LibTorch_CUDA_INCLUDE_DIR)
+        set(LibTorch_CUDA TRUE)
+        set(LibTorch_CUDA_REASON "with CUDA")
+    else()
+        set(LibTorch_CUDA_REASON "whose CUDA part is left out, for CUDA's headers are not there")
+    endif()
+endif()
+
 if(LibTorch_FOUND AND NOT TARGET headrace_libtorch)
     add_library(headrace_libtorch INTERFACE IMPORTED)
     # An imported target's headers are SYSTEM: no warnings from them.
@@ -118,6 +143,12 @@ if(LibTorch_FOUND AND NOT TARGET headrace_libtorch)
         INTERFACE_COMPILE_FEATURES cxx_std_20
         INTERFACE_LINK_LIBRARIES
             "${LibTorch_torch_LIBRARY};${LibTorch_torch_cpu_LIBRARY};${LibTorch_c10_LIBRARY}")
+    if(LibTorch_CUDA)
+        set_property(TARGET headrace_libtorch PROPERTY INTERFACE_COMPILE_DEFINITIONS
+                     HEADRACE_TORCH_CUDA=1)
+        set_property(TARGET headrace_libtorch APPEND PROPERTY INTERFACE_INCLUDE_DIRECTORIES
+                     "${LibTorch_CUDA_INCLUDE_DIR}")
+    endif()
     # The CUDA part registers itself when it is loaded; nobody calls it by name.
     if(EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")
         set_property(TARGET headrace_libtorch APPEND PROPERTY INTERFACE_LINK_LIBRARIES

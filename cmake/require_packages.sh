@@ -2,7 +2,8 @@
 # Sees to it that the Debian packages are there which a build, the tests or a sample need: installs
 # what is missing, says what it installs, and does nothing when nothing is missing.
 #   usage: cmake/require_packages.sh GROUP...
-#   groups: build cli tests bench torch audio voices clang cuda (for require_cuda.sh)
+#   groups: build cli tests bench torch audio voices words mpi clang package docs, and cuda (what
+#   require_cuda.sh needs)
 # Uses sudo when not root. Without apt it looks for the programs and headers themselves, and stops
 # with a list when some are missing. HEADRACE_NO_INSTALL=1: install nothing, only look.
 # HEADRACE_TORCH_DIR set: the group `torch` is taken from there and nothing is installed for it.
@@ -20,15 +21,20 @@ packages_of() {
         torch) [ -n "${HEADRACE_TORCH_DIR:-}" ] || echo libtorch-dev libopenblas0-openmp ;;
         audio) echo libsndfile1-dev libkissfft-dev ;;
         voices) echo asterisk-core-sounds-{en,es,fr,it,ru}-wav ;;
+        mpi) echo openmpi-bin libgloo-dev ;;
+        words) echo wamerican wfrench wngerman witalian wspanish gnuplot-nox ;;
         clang) echo clang clang-format clang-tidy ;;
+        package) echo dpkg-dev debootstrap ;;
+        docs) echo doxygen ;;
         # What require_cuda.sh installs nvcc with, where there is none.
         cuda) [ -n "$(command -v nvcc)" ] || [ -x /usr/local/cuda/bin/nvcc ] || echo python3-pip ;;
         *) stop "no group \"$1\" of packages; there are: build cli tests bench torch audio voices" \
-                "clang cuda" ;;
+                "words mpi clang package docs cuda" ;;
     esac
 }
 
 has_header() { echo "#include <$1>" | "${CXX:-c++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; }
+has_words() { [ -f "/usr/share/dict/$1" ]; }
 has_sounds() { compgen -G "/usr/share/asterisk/sounds/$1*" >/dev/null; }
 
 # Whether what a package is wanted for is there, wherever it comes from.
@@ -38,7 +44,7 @@ works() {
         ninja-build) command -v ninja ;;
         cmake | pkg-config | clang | clang-format | clang-tidy) command -v "$1" ;;
         # A comfort: nothing fails without it. LibTorch takes ten times as long without OpenBLAS.
-        ccache | googletest | libopenblas0-openmp | python3-pip) true ;;
+        ccache | googletest | libopenblas0-openmp | python3-pip | gnuplot-nox) true ;;
         libcxxopts-dev) has_header cxxopts.hpp ;;
         nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
         libgtest-dev) has_header gtest/gtest.h ;;
@@ -46,10 +52,14 @@ works() {
         libboost-dev) has_header boost/interprocess/ipc/message_queue.hpp ;;
         libsndfile1-dev) has_header sndfile.h ;;
         libkissfft-dev) has_header kissfft/kiss_fftr.h ;;
+        libgloo-dev) has_header gloo/algorithm.h ;;
+        openmpi-bin) command -v mpirun ;;
         libtorch-dev)
             has_header torch/csrc/api/include/torch/version.h ||
                 has_header torch/csrc/api/include/torch/torch.h ||
                 python3 -c 'import importlib.util as u; u.find_spec("torch").origin' 2>&1 ;;
+        wamerican) has_words american-english ;;
+        wfrench | wngerman | witalian | wspanish) has_words "${1#w}" ;;
         asterisk-core-sounds-en-wav) has_sounds en ;;
         asterisk-core-sounds-es-wav) has_sounds es ;;
         asterisk-core-sounds-fr-wav) has_sounds fr ;;

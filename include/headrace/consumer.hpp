@@ -14,6 +14,7 @@
 
 #include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
+#include "headrace/export.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/schema.hpp"
 
@@ -30,15 +31,18 @@ enum class HoleKind : std::uint8_t {
     dropped = 3,  ///< given back unpublished for the third time, or with no producer left
     invalid = 4,  ///< published with a length over the capacity
 };
-std::string_view name_of(HoleKind kind) noexcept;
+/// "skipped", "died", "dropped", "invalid".
+HEADRACE_EXPORT std::string_view name_of(HoleKind kind) noexcept;
 
+/// An index that is never delivered.
 struct Hole {
-    std::uint64_t index;
-    std::uint64_t item;
-    HoleKind kind;
-    std::string reason;
+    std::uint64_t index;  ///< the number of the record in the ring
+    std::uint64_t item;   ///< what it stands for: the index itself in a stream ring
+    HoleKind kind;        ///< why it is one
+    std::string reason;   ///< the same in words, of its producer where that has skipped it
 };
 
+/// How long a consumer waits, and for what.
 struct ConsumerOptions {
     /// How long to wait for the very first record; empty: without limit, for producers may take
     /// minutes to warm up.
@@ -52,7 +56,7 @@ struct ConsumerOptions {
 
 /// One or several consecutive records, in place. The slots go back to the producers when it is
 /// destroyed or released. Movable; may be released on any thread; must not outlive its Consumer.
-class RecordLease {
+class HEADRACE_EXPORT RecordLease {
   public:
     RecordLease(RecordLease&&) noexcept;
     RecordLease& operator=(RecordLease&&) noexcept;
@@ -60,9 +64,13 @@ class RecordLease {
 
     /// Records in the lease; holes are not among them.
     std::size_t size() const noexcept { return indices_.size(); }
+    /// The number of a record in the ring.
     std::uint64_t index(std::size_t record = 0) const { return indices_.at(record); }
+    /// The epoch that it belongs to; 0 in a stream ring.
     std::uint64_t epoch(std::size_t record = 0) const;
+    /// The item that it stands for; the index itself in a stream ring.
     std::uint64_t item(std::size_t record = 0) const;
+    /// Indices of the lease's range that have no record.
     const std::vector<Hole>& holes() const noexcept { return holes_; }
 
     /// The payload of a field: as many elements as were published.
@@ -70,6 +78,7 @@ class RecordLease {
     std::span<const T> field(std::string_view name, std::size_t record = 0) const {
         return field<T>(schema().index_of(name, dtype_of<T>), record);
     }
+    /// The same by the field's place in the schema.
     template <class T>
     std::span<const T> field(std::size_t field, std::size_t record = 0) const {
         if (field >= rows_.fields.size() || rows_.fields[field].dtype != dtype_of<T>) {
@@ -78,6 +87,7 @@ class RecordLease {
         const std::uint32_t elements = length(field, record);
         return {reinterpret_cast<const T*>(row(field, record)), elements};
     }
+    /// The same in bytes.
     std::span<const std::byte> field_bytes(std::size_t field, std::size_t record = 0) const {
         const std::size_t elements = length(field, record);
         return {row(field, record), elements * rows_.fields[field].element_bytes};
@@ -112,24 +122,28 @@ class RecordLease {
 };
 
 /// Takes records in the order of their indices. Movable; one thread at a time calls it.
-class Consumer {
+class HEADRACE_EXPORT Consumer {
   public:
     Consumer(Consumer&&) noexcept;
     Consumer& operator=(Consumer&&) noexcept;
     ~Consumer();
 
+    /// The fields of each record.
     const Schema& schema() const noexcept;
 
     /// The next record. Holes are passed over. Outcome::end_of_epoch comes once after each epoch's
     /// last record. Waits as long as the options say. Throws IncompleteError, RingAborted, and
     /// UsageError when only leases of this consumer stand in the way.
     Result<RecordLease> get();
+    /// The same, for so long at most.
     Result<RecordLease> get_for(std::chrono::nanoseconds timeout);
+    /// The same, without waiting.
     Result<RecordLease> try_get();
 
     /// The next `records` indices in one lease, waiting until all of them are settled; fewer at the
     /// end of an epoch, of the data, or when the slots are fewer. Holes make it shorter, or empty.
     Result<RecordLease> take(std::size_t records);
+    /// The same, for so long at most.
     Result<RecordLease> take_for(std::size_t records, std::chrono::nanoseconds timeout);
 
     /// The index that comes next.

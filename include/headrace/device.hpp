@@ -2,8 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "headrace/export.hpp"
 
 namespace headrace {
 
@@ -15,14 +18,15 @@ class Backend;
 /// without a value it is CUDA's default stream. The host device has none: everything is complete
 /// when a call returns.
 struct StreamRef {
-    StreamRef() = default;
+    StreamRef() = default;  ///< CUDA's default stream
+    /// That stream; it stays the caller's.
     // NOLINTNEXTLINE(google-explicit-constructor): so that `loader.epoch(stream)` takes one
     StreamRef(void* stream) noexcept : native(stream) {}
-    void* native = nullptr;
+    void* native = nullptr;  ///< the `cudaStream_t`
 };
 
 /// Names a device; makes nothing until a loader asks for it. A value; thread-safe.
-class Device {
+class HEADRACE_EXPORT Device {
   public:
     /// Batches in ordinary memory.
     static Device host();
@@ -45,6 +49,8 @@ class Device {
 
     /// "host", "cuda:0".
     const std::string& name() const noexcept { return name_; }
+    /// N of "cuda:N": the GPU's number as CUDA counts. Empty for any other device.
+    std::optional<int> cuda_ordinal() const noexcept;
     /// The backend that carries out batch plans; for `custom` the one given, else a new one at
     /// each call.
     std::shared_ptr<device::Backend> backend() const;

@@ -24,13 +24,13 @@ using enum DType;
 
 /// The bits of an IEEE 754 binary16 number. The core does no arithmetic with it.
 struct Float16 {
-    std::uint16_t bits;
+    std::uint16_t bits;  ///< sign, 5 bits of exponent, 10 of mantissa
     bool operator==(const Float16&) const = default;
 };
 
 /// The bits of a bfloat16 number: the upper half of an IEEE 754 binary32.
 struct BFloat16 {
-    std::uint16_t bits;
+    std::uint16_t bits;  ///< sign, 8 bits of exponent, 7 of mantissa
     bool operator==(const BFloat16&) const = default;
 };
 
@@ -83,6 +83,7 @@ template <> struct DTypeOf<Float16> { static constexpr DType value = DType::f16;
 template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::bf16; };
 // clang-format on
 
+/// The same, shorter: dtype_of<float>.
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 

@@ -4,37 +4,39 @@
 
 #include <stdexcept>
 
+#include "headrace/export.hpp"
+
 namespace headrace {
 
 /// Base of everything that Headrace throws.
-class Error : public std::runtime_error {
+class HEADRACE_EXPORT Error : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
 /// The caller asked for something that cannot be: a bad option, an unknown field, a length over the
 /// capacity. Nothing has changed; call again, corrected.
-class UsageError : public Error {
+class HEADRACE_EXPORT UsageError : public Error {
   public:
     using Error::Error;
 };
 
 /// The world refused: no memory, no such ring, a ring that exists already, a layout of another
 /// version, a system call that failed.
-class SystemError : public Error {
+class HEADRACE_EXPORT SystemError : public Error {
   public:
     using Error::Error;
 };
 
 /// A device refused or failed: names the device, the operation, the place and the device's own
 /// word. A GPU tells of a failure late, at a call that has nothing to do with it.
-class DeviceError : public Error {
+class HEADRACE_EXPORT DeviceError : public Error {
   public:
     using Error::Error;
 };
 
 /// A wait that has no other way to say so (a range-for over an epoch) ran past its time-out.
-class TimeoutError : public Error {
+class HEADRACE_EXPORT TimeoutError : public Error {
   public:
     using Error::Error;
 };
@@ -42,13 +44,13 @@ class TimeoutError : public Error {
 /// The data ended because producers died or left and nobody took their place within the linger
 /// time. What was published below the first missing record has been delivered before this is
 /// thrown; a ring with a sampler can be resumed from there.
-class IncompleteError : public Error {
+class HEADRACE_EXPORT IncompleteError : public Error {
   public:
     using Error::Error;
 };
 
 /// The other side is gone: the trainer died, or ended the ring with an error.
-class RingAborted : public Error {
+class HEADRACE_EXPORT RingAborted : public Error {
   public:
     using Error::Error;
 };

@@ -14,6 +14,7 @@
 #include "headrace/batch.hpp"
 #include "headrace/device.hpp"
 #include "headrace/dtype.hpp"
+#include "headrace/export.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/ring.hpp"
 #include "headrace/state.hpp"
@@ -22,9 +23,10 @@
 
 namespace headrace {
 
+/// What a loader's batches are to be.
 struct LoaderOptions {
-    std::uint32_t batch = 0;  ///< indices of a batch; at most half the ring's slots
-    Layout layout = Layout::packed;
+    std::uint32_t batch = 0;         ///< indices of a batch; at most half the ring's slots
+    Layout layout = Layout::packed;  ///< how they lie in memory
     /// Device::best() is a GPU where there is one; batches are then on the device, and next() and
     /// epoch() want a stream.
     Device device = Device::host();
@@ -46,9 +48,11 @@ struct LoaderOptions {
     /// What fills the tails of the layouts trimmed and padded, by field; 0 where none is given.
     std::map<std::string, double> pad_values = {};
     /// As in ConsumerOptions; here they bound Loader::next.
+    ///@{
     std::optional<std::chrono::milliseconds> first_timeout = {};
     std::optional<std::chrono::milliseconds> stall_timeout = {};
     std::chrono::milliseconds lease_timeout{10'000};
+    ///@}
     /// Stream rings: a batch goes out short when its next record has not come for so long.
     std::optional<std::chrono::milliseconds> flush_after = {};
 };
@@ -60,7 +64,7 @@ class Epoch;
 ///
 /// Batches of a ring with a sampler are fixed ranges of indices: batch k of an epoch stands for its
 /// indices [k * batch, (k + 1) * batch), so they are the same in every run.
-class Loader {
+class HEADRACE_EXPORT Loader {
   public:
     /// Throws UsageError (no batch size, a ring of fewer slots than two batches, a batch that could
     /// pass 2^31 - 1 elements of a field with int32 offsets, a depth, layout, transfer or dtype of
@@ -85,21 +89,28 @@ class Loader {
     /// nothing but batches that the caller holds stands in the way, or for a stream that is being
     /// captured or is cudaStreamPerThread. Thread-safe.
     Result<Batch> next(StreamRef stream);
+    /// The same, for so long at most.
     Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
     /// On the host device, which has no streams. Throws UsageError on any other.
+    ///@{
     Result<Batch> next();
     Result<Batch> next_for(std::chrono::nanoseconds timeout);
+    ///@}
 
     /// What is left of the current epoch, as a range of batches. It may be left early: what was
     /// prefetched is kept, and the next range goes on from there. A time-out throws TimeoutError.
     Epoch epoch(StreamRef stream);
+    /// The same on the host device, which has no streams.
     Epoch epoch();
 
     /// The position of the batches given back.
     State state() const;
     /// True after Outcome::end was returned.
     bool done() const noexcept;
+    /// Where the batches are.
     const Device& device() const noexcept;
+    /// As they were given.
+    const LoaderOptions& options() const noexcept;
     /// Of the ring and of this loader.
     Stats stats() const;
 
@@ -110,9 +121,9 @@ class Loader {
 
 /// A range over the batches of one epoch; single pass. The batch that an iterator points to is
 /// given back when the iterator moves on, unless it was moved out.
-class Epoch {
+class HEADRACE_EXPORT Epoch {
   public:
-    class Iterator {
+    class HEADRACE_EXPORT Iterator {
       public:
         using iterator_concept = std::input_iterator_tag;
         using difference_type = std::ptrdiff_t;
@@ -135,7 +146,9 @@ class Epoch {
         mutable std::optional<Batch> current_;
     };
 
+    /// For a range-for loop; takes the first batch.
     Iterator begin() { return Iterator(core_, stream_); }
+    /// Where there is no batch any more.
     std::default_sentinel_t end() const { return {}; }
 
   private:

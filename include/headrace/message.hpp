@@ -6,11 +6,13 @@
 
 namespace headrace {
 
+/// Whether a message needs somebody's attention.
 enum class Severity { info, warning, error };
 
+/// Something to tell the user.
 struct Message {
-    Severity severity;
-    std::string text;  ///< one line, without a line feed
+    Severity severity;  ///< how much it matters
+    std::string text;   ///< one line, without a line feed
 };
 
 /// Called from the ring's service thread, from the loader's threads, or from the thread that calls

@@ -8,6 +8,7 @@
 
 namespace headrace {
 
+/// What a wait came to.
 enum class Outcome {
     ready,         ///< there is a value
     timed_out,     ///< nothing yet; call again
@@ -15,6 +16,7 @@ enum class Outcome {
     end,           ///< no more will ever come
 };
 
+/// "ready", "timed out", "end of epoch", "end".
 constexpr std::string_view name_of(Outcome outcome) noexcept {
     switch (outcome) {
         case Outcome::ready: return "ready";
@@ -29,16 +31,23 @@ constexpr std::string_view name_of(Outcome outcome) noexcept {
 template <class T>
 class Result {
   public:
+    /// Outcome::ready, with a value.
     Result(T value) : outcome_(Outcome::ready), value_(std::move(value)) {}
+    /// Without a value.
     Result(Outcome outcome) : outcome_(outcome) {}
 
+    /// Outcome::ready exactly when there is a value.
     Outcome outcome() const noexcept { return outcome_; }
+    /// Whether there is a value.
     explicit operator bool() const noexcept { return value_.has_value(); }
+    /// The value; there has to be one.
+    ///@{
     T& operator*() & { return *value_; }
     const T& operator*() const& { return *value_; }
     T&& operator*() && { return std::move(*value_); }
     T* operator->() { return &*value_; }
     const T* operator->() const { return &*value_; }
+    ///@}
 
   private:
     Outcome outcome_;

@@ -15,6 +15,7 @@
 
 #include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
+#include "headrace/export.hpp"
 #include "headrace/outcome.hpp"
 #include "headrace/schema.hpp"
 
@@ -30,8 +31,9 @@ inline constexpr std::size_t kMaxReasonBytes = 62;
 /// A record that is being written: its index is this producer's until it is published or skipped.
 /// Dropped unpublished (also by an exception) it is given back, and a producer, perhaps this one,
 /// gets the index again. Movable; belongs to one thread; must not outlive its Producer.
-class ClaimedRecord {
+class HEADRACE_EXPORT ClaimedRecord {
   public:
+    /// Takes the record over.
     ClaimedRecord(ClaimedRecord&& other) noexcept
         : core_(std::exchange(other.core_, nullptr)),
           fields_(other.fields_),
@@ -45,11 +47,14 @@ class ClaimedRecord {
 
     /// The number of the record in the ring.
     std::uint64_t index() const noexcept { return index_; }
-    /// The epoch and the item that the index stands for; 0 and the index itself in a stream ring.
+    /// The epoch that the index belongs to; 0 in a stream ring.
     std::uint64_t epoch() const;
+    /// The item that it stands for; the index itself in a stream ring.
     std::uint64_t item() const;
     /// How often this index was claimed and given back before: 0, 1 or 2.
     std::uint32_t attempt() const noexcept;
+    /// The ring's.
+    const Schema& schema() const;
 
     /// The whole capacity of a field, to write in place. What it holds is unspecified. Throws
     /// UsageError for an unknown field or another dtype.
@@ -76,6 +81,7 @@ class ClaimedRecord {
         const std::int64_t values[] = {as_length(lengths)..., 0};
         publish_lengths({values, sizeof...(lengths)});
     }
+    /// The same with the lengths in an array.
     void publish_lengths(std::span<const std::int64_t> lengths);
 
     /// Makes the record a hole: it is never delivered, but counted and named with this reason, of
@@ -93,7 +99,6 @@ class ClaimedRecord {
         if (!std::in_range<std::int64_t>(length)) return -1;  // no capacity is as large
         return static_cast<std::int64_t>(length);
     }
-    const Schema& schema() const;
     void drop() noexcept;
     detail::ProducerCore& claimed() const;
 
@@ -109,6 +114,7 @@ class ClaimedRecord {
     std::uint64_t word_;
 };
 
+/// How a producer finds its ring.
 struct AttachOptions {
     /// How long to wait for a ring that is not there yet, and for its answer.
     std::chrono::milliseconds timeout{60'000};
@@ -119,11 +125,12 @@ struct AttachOptions {
 /// A producer. Movable; belongs to one thread at a time, which may hold several claimed records.
 /// It does not survive fork(): in a child, where it may be destroyed but not used, it stands for
 /// nothing; the child attaches for itself.
-class Producer {
+class HEADRACE_EXPORT Producer {
   public:
     /// Attaches to a ring of another process, and waits for it while it is not there yet. Throws
     /// TimeoutError, or SystemError when the ring refuses or is of another layout.
     static Producer attach(std::string_view name, const AttachOptions& options = {});
+    /// The same with a time-out, and nothing else that is not as usual.
     static Producer attach(std::string_view name, std::chrono::milliseconds timeout);
 
     Producer(Producer&&) noexcept;
@@ -131,6 +138,7 @@ class Producer {
     /// finish(), unless an exception is on its way through: then the ring counts it as lost.
     ~Producer();
 
+    /// The fields of each record.
     const Schema& schema() const noexcept;
 
     /// Waits for a place and for work. Outcome::end when no work is left nor can come back: every

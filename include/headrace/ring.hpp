@@ -9,6 +9,7 @@
 #include <string>
 
 #include "headrace/consumer.hpp"
+#include "headrace/export.hpp"
 #include "headrace/message.hpp"
 #include "headrace/producer.hpp"
 #include "headrace/sampler.hpp"
@@ -22,7 +23,9 @@ namespace detail {
 class RingCore;
 }
 
+/// Bytes of a ring's name, at most.
 inline constexpr std::size_t kMaxRingNameBytes = 63;
+/// Slots of a ring, at most.
 inline constexpr std::uint32_t kMaxSlots = 1u << 20;
 /// Producers attached at one time. The slot's word has eight bits for its owner; one is the
 /// trainer.
@@ -32,15 +35,17 @@ inline constexpr std::uint32_t kMaxAttempts = 3;
 
 /// What to do about a producer that holds a record and does not get on with it.
 struct StallPolicy {
+    /// What is done when `report_after` is over.
     enum class Action {
         wait,  ///< report it, and wait
         kill,  ///< report it, send SIGKILL, wait for the proof of death, hand its index on
     };
     /// How long a record may be held before it is reported; zero: never looked at.
     std::chrono::milliseconds report_after{30'000};
-    Action action = Action::wait;
+    Action action = Action::wait;  ///< what is done then
 };
 
+/// What a ring is to be.
 struct RingOptions {
     std::string name = {};    ///< letters, digits, '_', '-', '.'; at most kMaxRingNameBytes
     Schema schema = {};       ///< at least one field
@@ -51,11 +56,15 @@ struct RingOptions {
     std::uint64_t epoch_records = 0;
     std::uint64_t epochs = 0;                        ///< 0: endless
     std::optional<std::uint64_t> shuffle_seed = {};  ///< empty: items in order
-    std::uint32_t rank = 0;
-    std::uint32_t world_size = 1;
-    Remainder remainder = Remainder::drop;
+    std::uint32_t rank = 0;                 ///< which of the ranks it is for, see find_rank()
+    std::uint32_t world_size = 1;           ///< ranks, each with a ring of its own
+    Remainder remainder = Remainder::drop;  ///< what to do where they do not divide an epoch
 
-    /// Go on where a loader stood. Its order-giving options must be those above.
+    /// Go on where a loader stood: of this rank or of any other, see State; all ranks are given the
+    /// same one. Its epoch_records, shuffle_seed and remainder must be those above. With its
+    /// world_size the indices go on, and so do the batches. With another one indices begin at 0
+    /// again: what is left of the epoch's order is dealt anew among the ranks there are now, and no
+    /// record is given twice or left out but what `remainder` says of that rest.
     std::optional<State> resume = {};
 
     /// Where the rendezvous socket lies; empty: $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, else
@@ -70,15 +79,15 @@ struct RingOptions {
     /// An incomplete end is an ordinary end instead of an IncompleteError, and indices that came
     /// back to nobody become holes.
     bool allow_incomplete = false;
-    StallPolicy stall = {};
-    MessageHandler on_message = {};
+    StallPolicy stall = {};          ///< about producers that hold a record for too long
+    MessageHandler on_message = {};  ///< told what goes on; empty: nobody
 };
 
 /// Owns a ring. Movable. Thread-safe unless said otherwise.
 ///
 /// The memory is an anonymous, sealed file (memfd) for this user only: when every process that has
 /// it is gone it is gone too, whatever they died of. Pages are allocated when the ring is made.
-class Ring {
+class HEADRACE_EXPORT Ring {
   public:
     /// Makes the memory, binds the socket, and starts the service thread. Takes about the time of
     /// writing the memory once. Throws UsageError for bad options, and SystemError when a ring of
@@ -92,9 +101,12 @@ class Ring {
     /// gone.
     ~Ring();
 
+    /// As in RingOptions.
+    ///@{
     const std::string& name() const noexcept;
     const Schema& schema() const noexcept;
     std::uint32_t slots() const noexcept;
+    ///@}
     /// Bytes of shared memory.
     std::uint64_t memory_bytes() const noexcept;
     /// The sampler; none for a stream ring.

@@ -7,47 +7,55 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/export.hpp"
+
 namespace headrace {
 
+/// How far a ring has come.
 enum class Phase : std::uint8_t {
-    open = 1,
+    open = 1,     ///< records come and go
     drain = 2,    ///< no new records; what is published is still delivered
     closed = 3,   ///< ended in order
     aborted = 4,  ///< ended by an error, or by the trainer's death
 };
-std::string_view name_of(Phase phase) noexcept;
+/// "open", "drain", "closed", "aborted".
+HEADRACE_EXPORT std::string_view name_of(Phase phase) noexcept;
 
+/// What has become of a producer.
 enum class ProducerState : std::uint8_t {
-    attached = 1,
+    attached = 1,      ///< at work
     finished = 2,      ///< said that it is done
     died = 3,          ///< proven by its pidfd
     left = 4,          ///< detached while an exception was on its way
     contact_lost = 5,  ///< its socket is closed, its process lives (execve)
 };
-std::string_view name_of(ProducerState state) noexcept;
+/// "attached", "finished", "died", "left", "contact lost".
+HEADRACE_EXPORT std::string_view name_of(ProducerState state) noexcept;
 
+/// One producer, as counted by itself; records.
 struct ProducerStats {
-    std::uint32_t id = 0;
-    std::int64_t pid = 0;  ///< as the producer sees itself: pids differ between pid namespaces
-    std::string identity = {};
-    ProducerState state = ProducerState::attached;
-    std::uint64_t claimed = 0;
-    std::uint64_t published = 0;
-    std::uint64_t skipped = 0;
-    std::uint64_t dropped = 0;
-    std::uint64_t payload_bytes = 0;
-    double attached_s = 0;  ///< how long it has been (or was) attached
-    double waited_s = 0;    ///< of that, waiting for a place or for work
+    std::uint32_t id = 0;       ///< its number in this ring; a late one may get that of a dead one
+    std::int64_t pid = 0;       ///< as it sees itself: pids differ between pid namespaces
+    std::string identity = {};  ///< of AttachOptions
+    ProducerState state = ProducerState::attached;  ///< what has become of it
+    std::uint64_t claimed = 0;                      ///< taken, to be written
+    std::uint64_t published = 0;                    ///< written, and made visible
+    std::uint64_t skipped = 0;                      ///< made holes, with a reason
+    std::uint64_t dropped = 0;                      ///< given back unwritten
+    std::uint64_t payload_bytes = 0;                ///< of those published
+    double attached_s = 0;                          ///< how long it has been (or was) attached
+    double waited_s = 0;                            ///< of that, waiting for a place or for work
 };
 
-struct Stats {
-    std::string ring;
-    Phase phase = Phase::open;
-    bool incomplete = false;
-    double age_s = 0;  ///< since the ring was made
-    std::uint32_t slots = 0;
-    std::uint64_t memory_bytes = 0;
-    bool huge_pages = false;  ///< the kernel was asked for huge pages and agreed
+/// A ring and its loader at one moment.
+struct HEADRACE_EXPORT Stats {
+    std::string ring;                ///< its name
+    Phase phase = Phase::open;       ///< how far it has come
+    bool incomplete = false;         ///< ended because producers died and nobody took their place
+    double age_s = 0;                ///< since the ring was made
+    std::uint32_t slots = 0;         ///< places for records
+    std::uint64_t memory_bytes = 0;  ///< of shared memory
+    bool huge_pages = false;         ///< the kernel was asked for huge pages and agreed
 
     // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is
     // at rest. Each term is counted by itself.
@@ -58,18 +66,18 @@ struct Stats {
     std::uint64_t lost = 0;        ///< holes: skipped, died, dropped, invalid
     std::uint64_t discarded = 0;   ///< of unwanted short last batches, and prefetched for nothing
 
-    std::uint64_t skipped = 0;
-    std::uint64_t died = 0;
-    std::uint64_t dropped = 0;
-    std::uint64_t invalid = 0;
+    std::uint64_t skipped = 0;   ///< of the lost: HoleKind::skipped
+    std::uint64_t died = 0;      ///< of the lost: HoleKind::died
+    std::uint64_t dropped = 0;   ///< of the lost: HoleKind::dropped
+    std::uint64_t invalid = 0;   ///< of the lost: HoleKind::invalid
     std::uint64_t returned = 0;  ///< indices that came back from a dead or dropping producer
-    std::uint64_t deaths = 0;
-    std::uint64_t alarms = 0;  ///< looks after 500 ms of sleep that found something: 0 if healthy
+    std::uint64_t deaths = 0;    ///< producers that died
+    std::uint64_t alarms = 0;    ///< looks after 500 ms of sleep that found something: 0 if healthy
 
-    std::uint64_t writing = 0;  ///< slots being written
-    std::uint64_t ready = 0;    ///< slots published and not yet taken
-    std::uint64_t leased = 0;   ///< slots in the trainer's hands
-    std::vector<ProducerStats> producers;
+    std::uint64_t writing = 0;             ///< slots being written
+    std::uint64_t ready = 0;               ///< slots published and not yet taken
+    std::uint64_t leased = 0;              ///< slots in the trainer's hands
+    std::vector<ProducerStats> producers;  ///< all that ever attached, but for ids used again
 
     // The loader, all zero where there is none.
     std::string device;               ///< "host", "cuda:0"
@@ -96,15 +104,15 @@ struct Stats {
     std::string verdict() const;
 };
 
-/// A snapshot of a running ring of any process of this user, through a read-only mapping. Throws
-/// SystemError when there is no such ring. `directory` as in RingOptions.
-class Observer {
+/// Looks at a running ring of any process of this user, through a read-only mapping.
+class HEADRACE_EXPORT Observer {
   public:
+    /// Throws SystemError when there is no such ring. `directory` as in RingOptions.
     explicit Observer(std::string_view name, std::string directory = {});
     Observer(Observer&&) noexcept;
     Observer& operator=(Observer&&) noexcept;
     ~Observer();
-    /// Phase::aborted when the trainer has died since.
+    /// What there is to tell at this moment; Phase::aborted when the trainer has died since.
     Stats snapshot() const;
 
   private:

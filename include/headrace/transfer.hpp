@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "headrace/export.hpp"
+
 namespace headrace {
 
-/// How a batch crosses the link to a GPU. All give the same batch, bit for bit; they differ in what
-/// crosses the link and in what the device does for it. The host device has one way of its own and
-/// takes no notice.
+/// How a batch crosses the link to a GPU. All give the same batch, bit for bit (but for the tails
+/// of the layout rows); they differ in what crosses the link and in what the device does for it.
+/// The host device has one way of its own and takes no notice.
 enum class Transfer : std::uint8_t {
     automatic = 0,  ///< for each batch and field the cheapest, from rates measured at start-up
     copy = 1,       ///< whole rows, padding and all, then a kernel that strips
@@ -16,8 +18,9 @@ enum class Transfer : std::uint8_t {
     direct = 3,     ///< each record by a copy of its own, straight to its place: large records
     gather = 4,     ///< a kernel reads the payload, and nothing else, from the pinned ring
 };
-std::string_view name_of(Transfer transfer) noexcept;
-/// Throws UsageError that lists the five names.
-Transfer parse_transfer(std::string_view text);
+/// "automatic", "copy", "trim", "direct", "gather".
+HEADRACE_EXPORT std::string_view name_of(Transfer transfer) noexcept;
+/// The transfer of that name. Throws UsageError that lists the five names.
+HEADRACE_EXPORT Transfer parse_transfer(std::string_view text);
 
 }  // namespace headrace

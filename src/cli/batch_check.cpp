@@ -9,6 +9,19 @@ namespace headrace::cli {
 
 namespace {
 
+// Elements of a row of this layout. In the layout rows those of the ring's: whole cache lines of
+// 16 words, or for short ones whole vectors of 4.
+std::int64_t width_of(Layout layout, std::int64_t longest, std::uint32_t capacity) {
+    const std::int64_t step = capacity < 16 ? 4 : 16;
+    switch (layout) {
+        case Layout::packed: break;
+        case Layout::trimmed: return longest;
+        case Layout::padded: return capacity;
+        case Layout::rows: return (capacity + step - 1) / step * step;
+    }
+    return 0;
+}
+
 // The rows of one field of a batch.
 template <class T>
 class Rows {
@@ -19,7 +32,8 @@ class Rows {
           offsets_(batch.host_offsets(field)),
           on_device_(content.fields[field].offsets),
           width_(static_cast<std::size_t>(batch.width(field))),
-          packed_(batch.layout() == Layout::packed) {}
+          packed_(batch.layout() == Layout::packed),
+          has_tails_(!packed_ && batch.layout() != Layout::rows) {}
 
     // Before anything else: later calls go where the offsets say.
     bool check_shape(const Batch& batch, std::uint32_t field, RecordCheck& check) const {
@@ -42,10 +56,8 @@ class Rows {
             }
             longest = std::max(longest, length);
         }
-        const std::int64_t wanted_width = packed_ ? 0
-                                          : batch.layout() == Layout::trimmed
-                                              ? longest
-                                              : std::int64_t{batch.schema()[field].capacity};
+        const std::int64_t wanted_width =
+            width_of(batch.layout(), longest, batch.schema()[field].capacity);
         if (batch.longest(field) != longest || batch.total(field) != offsets_.back() ||
             batch.width(field) != wanted_width) {
             return wrong("longest, total or width are not what the offsets say");
@@ -53,9 +65,10 @@ class Rows {
         return true;
     }
     std::span<const T> row(std::size_t record) const { return {start(record), length(record)}; }
-    // True when the tail of a row holds nothing but `pad`. A packed batch has no tails.
+    // True when the tail of a row holds nothing but `pad`. A packed batch has no tails, and those
+    // of the layout rows hold anything.
     bool tail_holds(std::size_t record, T pad) const {
-        if (packed_ || length(record) == width_) return true;
+        if (!has_tails_ || length(record) == width_) return true;
         const T* tail = start(record) + length(record);
         // The first is right, and each is the same as the one before it: at the speed of memcmp.
         return std::memcmp(tail, &pad, sizeof pad) == 0 &&
@@ -75,7 +88,7 @@ class Rows {
     std::span<const std::int32_t> offsets_;
     const std::int32_t* on_device_;
     std::size_t width_;
-    bool packed_;
+    bool packed_, has_tails_;
 };
 
 }  // namespace

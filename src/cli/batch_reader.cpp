@@ -23,7 +23,10 @@ BatchReader::BatchReader(device::Backend& backend, device::StepStream& stream,
     : stream_(&stream) {
     const std::array<std::size_t, 2> capacities{shape.floats, shape.ints};
     for (std::size_t field = 0; field < copies_.size(); ++field) {
-        copies_[field].values = backend.allocate_host(capacities[field] * batch * kWord);
+        // Rows of the layout rows are the widest: up to the end of a cache line.
+        constexpr std::size_t kLineWords = 16;
+        copies_[field].values =
+            backend.allocate_host((capacities[field] + kLineWords) * batch * kWord);
         copies_[field].offsets = backend.allocate_host((std::size_t{batch} + 1) * kWord);
     }
 }

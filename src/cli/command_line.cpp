@@ -138,9 +138,9 @@ cxxopts::Options bench_description(BenchKind kind) {
         ("directory", kDirectoryHelp, none(), "DIR")                                       //
         ("h,help", "this text");
     if (loader) {
-        options.add_options()                                                  //
-            ("layout", "packed, trimmed or padded", text("packed"), "LAYOUT")  //
-            ("device", kDeviceHelp, text("host"), "DEVICE")                    //
+        options.add_options()                                                        //
+            ("layout", "packed, trimmed, padded or rows", text("packed"), "LAYOUT")  //
+            ("device", kDeviceHelp, text("host"), "DEVICE")                          //
             ("transfer", kTransferHelp, text("automatic"), "WAY");
     }
     return options;

@@ -74,6 +74,24 @@ struct BatchTarget {
     std::vector<std::byte*> values;  // one a field, large enough for the batch at hand
 };
 
+// One field of a batch that is on the device, and memory of the trainer's for its payload.
+struct StripField {
+    const std::byte* values = nullptr;   // of the batch: rows, or packed
+    std::uint64_t row_bytes = 0;         // from one row to the next, a multiple of 16; 0: packed
+    const std::byte* offsets = nullptr;  // of the batch: [records + 1]
+    std::uint64_t total = 0;             // elements
+    std::size_t element_bytes = 0;
+    std::byte* to_values = nullptr;   // [total] elements; not looked at where there are none
+    std::byte* to_offsets = nullptr;  // [records + 1]; null: not wanted
+};
+
+// A batch that is stripped into memory of the trainer's.
+struct StripPlan {
+    std::size_t records = 0;
+    bool wide_offsets = false;
+    std::span<const StripField> fields;
+};
+
 // Memory that is given back when the owner dies; aligned to kBufferAlignment.
 class Buffer {
   public:
@@ -143,6 +161,11 @@ class Backend {
     virtual void expect_usable(StreamRef) {}
     virtual void record(Event& event, StreamRef stream) = 0;
     virtual void wait(StreamRef stream, Event& event) = 0;
+    // What StripField::to_values must be aligned to.
+    virtual std::size_t strip_alignment() const noexcept { return kBufferAlignment; }
+    // Enqueues on a stream of the trainer's, and returns. The plan itself is read before that; what
+    // it points to on the device when the stream comes to it.
+    virtual void strip(const StripPlan& plan, StreamRef stream) = 0;
     // From one event to another on the device's clock; negative when they came in the other order.
     // Empty where the device has no clock, or one of them is not complete yet.
     virtual std::optional<double> seconds_between(Event& from, Event& to) = 0;

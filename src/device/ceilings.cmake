@@ -3,7 +3,7 @@
 add_library(headrace_ceilings STATIC EXCLUDE_FROM_ALL)
 target_include_directories(headrace_ceilings PRIVATE ${PROJECT_SOURCE_DIR}/src
                                                      ${PROJECT_SOURCE_DIR})
-target_link_libraries(headrace_ceilings PUBLIC headrace PRIVATE headrace_warnings)
+target_link_libraries(headrace_ceilings PUBLIC headrace_static PRIVATE headrace_warnings)
 if(HEADRACE_HAS_CUDA)
     target_sources(headrace_ceilings PRIVATE
         ${CMAKE_CURRENT_LIST_DIR}/cuda/ceilings.cpp

@@ -8,6 +8,20 @@
 
 namespace headrace {
 
+namespace {
+
+constexpr std::string_view kCuda = "cuda:";
+
+// A whole number of at least 0, and nothing else.
+std::optional<int> ordinal_of(std::string_view text) {
+    int ordinal = 0;
+    const auto [end, error] = std::from_chars(text.begin(), text.end(), ordinal);
+    if (error != std::errc{} || end != text.end() || ordinal < 0) return std::nullopt;
+    return ordinal;
+}
+
+}  // namespace
+
 Device Device::host() {
     return Device("host");
 }
@@ -29,16 +43,13 @@ bool Device::has_cuda() noexcept {
 }
 
 Device Device::parse(std::string_view text) {
-    constexpr std::string_view kCuda = "cuda:";
     if (text == "host") return host();
     if (text == "best") return best();
     if (text == "cuda") return cuda(0);
     if (text.starts_with(kCuda)) {
         const std::string_view which = text.substr(kCuda.size());
         if (which.starts_with("GPU-")) return cuda(which);
-        int ordinal = 0;
-        const auto [end, error] = std::from_chars(which.begin(), which.end(), ordinal);
-        if (error == std::errc{} && end == which.end() && ordinal >= 0) return cuda(ordinal);
+        if (const std::optional<int> ordinal = ordinal_of(which)) return cuda(*ordinal);
     }
     throw UsageError("device \"" + std::string(text) +
                      "\", wanted host, best, cuda, cuda:N or cuda:GPU-UUID" +
@@ -50,6 +61,12 @@ Device Device::custom(std::shared_ptr<device::Backend> backend) {
     Device device(backend->name());
     device.backend_ = std::move(backend);
     return device;
+}
+
+std::optional<int> Device::cuda_ordinal() const noexcept {
+    const std::string_view name = name_;
+    if (!name.starts_with(kCuda)) return std::nullopt;
+    return ordinal_of(name.substr(kCuda.size()));
 }
 
 std::shared_ptr<device::Backend> Device::backend() const {

@@ -54,7 +54,8 @@ void fill(std::byte* to, std::size_t elements, std::size_t element_bytes,
 
 // Returns the payload's bytes.
 std::uint64_t copy_field(const FieldForm& form, const FieldPlan& field,
-                         std::span<const std::uint32_t> slots, std::byte* values) {
+                         std::span<const std::uint32_t> slots, std::byte* values,
+                         bool fills_tails) {
     const std::size_t element = form.element_bytes;
     const auto width = static_cast<std::size_t>(field.width);
     for (std::size_t record = 0; record < slots.size(); ++record) {
@@ -65,9 +66,29 @@ std::uint64_t copy_field(const FieldForm& form, const FieldPlan& field,
             width != 0 ? record * width : static_cast<std::size_t>(field.offsets[record]);
         std::byte* const to = values + at * element;
         std::memcpy(to, from, length * element);
-        if (width > length) fill(to + length * element, width - length, element, form.pad);
+        if (fills_tails && width > length)
+            fill(to + length * element, width - length, element, form.pad);
     }
     return static_cast<std::uint64_t>(field.offsets.back()) * element;
+}
+
+void strip_field(const StripField& field, std::size_t records, bool wide_offsets) {
+    const Offsets offsets(field.offsets, records + 1, wide_offsets);
+    const std::size_t element = field.element_bytes;
+    if (field.total == 0) {
+        // Nowhere to go, perhaps.
+    } else if (field.row_bytes == 0) {
+        std::memcpy(field.to_values, field.values, field.total * element);
+    } else {
+        for (std::size_t record = 0; record < records; ++record) {
+            const auto at = static_cast<std::size_t>(offsets[record]);
+            const auto end = static_cast<std::size_t>(offsets[record + 1]);
+            std::memcpy(field.to_values + at * element, field.values + record * field.row_bytes,
+                        (end - at) * element);
+        }
+    }
+    if (field.to_offsets == nullptr) return;
+    std::memcpy(field.to_offsets, field.offsets, offsets.size_bytes());
 }
 
 class HostCopyStream final : public CopyStream {
@@ -77,7 +98,8 @@ class HostCopyStream final : public CopyStream {
     std::uint64_t enqueue(const BatchPlan& plan, const BatchTarget& target, Event&) override {
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < plan.fields.size(); ++i) {
-            bytes += copy_field(form_.fields[i], plan.fields[i], plan.slots, target.values[i]);
+            bytes += copy_field(form_.fields[i], plan.fields[i], plan.slots, target.values[i],
+                                form_.layout != Layout::rows);
         }
         if (!plan.head.empty()) {  // an empty one may have no address
             std::memcpy(target.head, plan.head.data(), plan.head.size());
@@ -108,6 +130,12 @@ class HostBackend final : public Backend {
     bool is_complete(Event&) override { return true; }
     void record(Event&, StreamRef) override {}
     void wait(StreamRef, Event&) override {}
+    std::size_t strip_alignment() const noexcept override { return 1; }
+    void strip(const StripPlan& plan, StreamRef) override {
+        for (const StripField& field : plan.fields) {
+            strip_field(field, plan.records, plan.wide_offsets);
+        }
+    }
     std::optional<double> seconds_between(Event&, Event&) override { return std::nullopt; }
     void begin_stage(const char*) noexcept override {}
     void end_stage() noexcept override {}

@@ -19,6 +19,7 @@ double as_double(std::uint64_t number) noexcept {
 }
 
 double strip_s(const LinkRates& rates, const FieldLoad& load) noexcept {
+    if (load.keeps_rows) return 0;
     return rates.launch_s + as_double(load.payload_bytes) / rates.strip_bytes_per_s;
 }
 
@@ -51,13 +52,13 @@ double cost_of_gather(const LinkRates& rates, const FieldLoad& load) noexcept {
     return rates.launch_s + bytes / rates.gather_bytes_per_s;
 }
 
-Transfer cheapest(const LinkRates& rates, const FieldLoad& load, bool may_stage) noexcept {
+Transfer cheapest(const LinkRates& rates, const FieldLoad& load, bool has_place) noexcept {
     Transfer best = Transfer::direct;
     double best_s = cost_of_direct(rates, load);
     const auto consider = [&](Transfer transfer, double cost_s) {
         if (cost_s < best_s) best = transfer, best_s = cost_s;
     };
-    if (may_stage) {
+    if (has_place) {
         consider(Transfer::copy, cost_of_copy(rates, load));
         consider(Transfer::trim, cost_of_trim(rates, load));
     }

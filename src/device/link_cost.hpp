@@ -30,6 +30,8 @@ struct FieldLoad {
     std::uint64_t longest_bytes = 0;
     std::uint64_t payload_bytes = 0;
     std::size_t element_bytes = 0;
+    // Whole rows are what is wanted: nothing is stripped behind copy and trim.
+    bool keeps_rows = false;
     std::span<const std::uint32_t> lengths;  // elements, [records]
 };
 
@@ -38,8 +40,8 @@ double cost_of_trim(const LinkRates& rates, const FieldLoad& load) noexcept;
 double cost_of_direct(const LinkRates& rates, const FieldLoad& load) noexcept;
 double cost_of_gather(const LinkRates& rates, const FieldLoad& load) noexcept;
 
-// The cheapest; never Transfer::automatic. `may_stage`: there is memory on the device for whole
+// The cheapest; never Transfer::automatic. `has_place`: there is memory on the device for whole
 // rows, which copy and trim need.
-Transfer cheapest(const LinkRates& rates, const FieldLoad& load, bool may_stage) noexcept;
+Transfer cheapest(const LinkRates& rates, const FieldLoad& load, bool has_place) noexcept;
 
 }  // namespace headrace::device

@@ -18,6 +18,7 @@ class Offsets {
         return wide ? sizeof(std::int64_t) : sizeof(std::int32_t);
     }
     std::size_t size() const noexcept { return size_; }
+    std::size_t size_bytes() const noexcept { return size_ * bytes_of_one(wide_); }
     bool wide() const noexcept { return wide_; }
     const std::byte* data() const noexcept { return data_; }
 

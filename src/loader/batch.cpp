@@ -59,6 +59,9 @@ std::size_t Batch::size() const noexcept {
 Layout Batch::layout() const noexcept {
     return core_->form().layout;
 }
+const Device& Batch::device() const noexcept {
+    return core_->options().device;
+}
 const Schema& Batch::schema() const noexcept {
     return core_->form().schema;
 }
@@ -79,6 +82,10 @@ std::span<const std::uint64_t> Batch::items() const noexcept {
 }
 const std::vector<Hole>& Batch::holes() const noexcept {
     return slot_->taken.holes;
+}
+
+DType Batch::offsets_dtype() const noexcept {
+    return core_->form().wide_offsets ? DType::i64 : DType::i32;
 }
 
 void* Batch::data(std::size_t field) const {
@@ -110,6 +117,11 @@ std::int64_t Batch::width(std::size_t field) const {
 
 void Batch::used_on(StreamRef stream) {
     core_->use(*slot_, stream);
+}
+
+void Batch::strip_into(std::span<const StripTarget> targets, StreamRef stream) {
+    if (slot_ == nullptr) throw UsageError("batch: strip_into of one that was given back");
+    core_->strip(*slot_, targets, stream);
 }
 
 }  // namespace headrace

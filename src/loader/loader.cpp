@@ -13,14 +13,10 @@ namespace detail {
 // ---- what it tells ----
 
 State LoaderCore::state() const {
-    const RingOptions& options = ring_->options();
     const std::lock_guard lock(mutex_);
-    return {.index = state_position_,
-            .epoch_records = options.epoch_records,
-            .shuffle_seed = options.shuffle_seed,
-            .rank = options.rank,
-            .world_size = options.world_size,
-            .remainder = options.remainder};
+    const auto& sampler = ring_->description().sampler;
+    if (sampler) return State::of(*sampler, state_position_);
+    return {.index = state_position_, .remainder = ring_->options().remainder};
 }
 
 bool LoaderCore::done() const noexcept {
@@ -106,6 +102,9 @@ bool Loader::done() const noexcept {
 }
 const Device& Loader::device() const noexcept {
     return core_->options().device;
+}
+const LoaderOptions& Loader::options() const noexcept {
+    return core_->options();
 }
 Stats Loader::stats() const {
     return core_->stats();

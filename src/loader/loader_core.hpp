@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -97,6 +98,8 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     void require_no_streams() const;
     [[noreturn]] void throw_timeout() const;
     void use(BatchSlot& slot, StreamRef stream);
+    // What Batch::strip_into says.
+    void strip(BatchSlot& slot, std::span<const StripTarget> targets, StreamRef stream);
     void give_back(BatchSlot& slot) noexcept;
 
     State state() const;
@@ -157,6 +160,8 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     void keep(Asked asked, Outcome outcome);
     void hand_over(Asked& asked);
     void record_uses(BatchSlot& slot);
+    void expect_strippable(const BatchSlot& slot, std::span<const StripTarget> targets) const;
+    bool was_handed_to(const BatchSlot& slot, StreamRef stream);
     [[noreturn]] void rethrow_error();
     void move_state_on() noexcept;
     void note_end() noexcept;

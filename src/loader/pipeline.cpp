@@ -139,9 +139,8 @@ bool LoaderCore::is_unwanted(const IndexRange& range, Arrival arrival) const {
         return arrival == Arrival::flushed && ring_->protocol().phase() == Phase::drain &&
                range.size() < form_.batch;
     }
-    const std::uint64_t in_epoch = sampler->position_of(range.first);
-    const std::uint64_t grid = in_epoch - in_epoch % form_.batch;
-    return sampler->shard_records() - grid < form_.batch;
+    const std::uint64_t in_batch = sampler->position_of(range.first) % form_.batch;
+    return sampler->epoch_end_of(range.first) - (range.first - in_batch) < form_.batch;
 }
 
 BatchSlot* LoaderCore::wait_for_slot() {

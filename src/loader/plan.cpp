@@ -66,15 +66,6 @@ void write_offsets(std::span<const std::uint32_t> lengths, std::byte* out, Field
     shape.total = end;
 }
 
-std::int64_t width_of(Layout layout, const Field& field, std::int64_t longest) {
-    switch (layout) {
-        case Layout::packed: break;
-        case Layout::trimmed: return longest;
-        case Layout::padded: return field.capacity;
-    }
-    return 0;
-}
-
 [[noreturn]] void refuse_size(const BatchForm& form, const Taken& taken, std::uint64_t bytes) {
     throw SystemError("loader: the batch of records " + std::to_string(taken.indices.front()) +
                       " to " + std::to_string(taken.indices.back()) + " takes " +
@@ -112,6 +103,11 @@ BatchForm BatchForm::of(const Schema& schema, std::uint32_t slots, const LoaderO
     form.layout = options.layout;
     form.batch = options.batch;
     form.wide_offsets = options.offsets == DType::i64;
+    const ring::Geometry geometry = ring::Geometry::of(schema, slots);
+    for (std::size_t i = 0; i < schema.size(); ++i) {
+        form.row_widths.push_back(
+            static_cast<std::int64_t>(geometry.row_bytes[i] / bytes_of(schema[i].dtype)));
+    }
     form.pads.resize(schema.size());
     for (const auto& [name, value] : options.pad_values) {
         const std::size_t field = schema.index_of(name);
@@ -127,8 +123,21 @@ BatchForm BatchForm::of(const Schema& schema, std::uint32_t slots, const LoaderO
     return form;
 }
 
+std::int64_t BatchForm::width_of(std::size_t field, std::int64_t longest) const {
+    switch (layout) {
+        case Layout::packed: break;
+        case Layout::trimmed: return longest;
+        case Layout::padded: return schema[field].capacity;
+        case Layout::rows: return row_widths[field];
+    }
+    return 0;
+}
+
 std::uint64_t BatchForm::most_bytes(std::size_t field) const {
-    return std::uint64_t{batch} * schema[field].capacity * bytes_of(schema[field].dtype);
+    const std::uint64_t widest = layout == Layout::rows
+                                     ? static_cast<std::uint64_t>(row_widths[field])
+                                     : schema[field].capacity;
+    return std::uint64_t{batch} * widest * bytes_of(schema[field].dtype);
 }
 
 device::CopyForm BatchForm::copy_form(Transfer transfer, const std::byte* memory,
@@ -173,7 +182,7 @@ void make_plan(const BatchForm& form, const Taken& taken, std::span<const std::u
         } else {
             write_offsets<std::int32_t>(lengths, offsets, shape);
         }
-        shape.width = width_of(form.layout, form.schema[i], shape.longest);
+        shape.width = form.width_of(i, shape.longest);
         plan.fields.push_back({.lengths = lengths,
                                .offsets = {offsets, records + 1, form.wide_offsets},
                                .offsets_at = form.offsets_at(i),

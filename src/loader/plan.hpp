@@ -26,7 +26,8 @@ struct BatchForm {
     Layout layout = Layout::packed;
     std::uint32_t batch = 0;
     bool wide_offsets = false;
-    std::vector<schema::Element> pads;  // one a field
+    std::vector<schema::Element> pads;     // one a field
+    std::vector<std::int64_t> row_widths;  // elements of a ring's row, one a field
     // Bytes of device memory for the values of one batch, and whether that is less than a batch of
     // full records takes: then fields lie where they fit, else always in the same places.
     std::uint64_t values_bytes = 0;
@@ -36,6 +37,8 @@ struct BatchForm {
     // pad value for no field or out of its dtype's range, a depth, layout or transfer that does not
     // exist.
     static BatchForm of(const Schema& schema, std::uint32_t slots, const LoaderOptions& options);
+    // Elements of a row of a batch whose longest record is so long; 0 when packed.
+    std::int64_t width_of(std::size_t field, std::int64_t longest) const;
     // Bytes of the largest batch of a field.
     std::uint64_t most_bytes(std::size_t field) const;
 

@@ -66,7 +66,7 @@ IndexRange ConsumerCore::next_range(std::uint64_t records, bool on_grid) const n
     if (!sampler) return {position_, position_ + size};
     const std::uint64_t in_epoch = sampler->position_of(position_);
     if (on_grid) size -= in_epoch % size;
-    return {position_, position_ + std::min(size, sampler->shard_records() - in_epoch)};
+    return {position_, std::min(position_ + size, sampler->epoch_end_of(position_))};
 }
 
 // ---- waiting ----

@@ -72,6 +72,8 @@ Header make_header(const Description& description, const Geometry& geometry) {
         header.rank = options.rank;
         header.world_size = options.world_size;
         header.remainder = static_cast<std::uint32_t>(options.remainder);
+        header.origin_epoch = options.origin_epoch;
+        header.origin_position = options.origin_position;
     }
     for (std::size_t i = 0; i < description.schema.size(); ++i) {
         const Field& field = description.schema[i];
@@ -125,11 +127,16 @@ Schema schema_in(const Header& header) {
 
 std::optional<Sampler> sampler_in(const Header& header) {
     if (header.epoch_records == 0) return std::nullopt;
+    if (header.remainder > static_cast<std::uint32_t>(Remainder::pad)) {
+        throw UsageError("remainder " + std::to_string(header.remainder));
+    }
     SamplerOptions options{.epoch_records = header.epoch_records,
                            .epochs = header.epochs,
                            .rank = header.rank,
                            .world_size = header.world_size,
-                           .remainder = static_cast<Remainder>(header.remainder & 1)};
+                           .remainder = static_cast<Remainder>(header.remainder),
+                           .origin_epoch = header.origin_epoch,
+                           .origin_position = header.origin_position};
     if (header.has_shuffle_seed != 0) options.shuffle_seed = header.shuffle_seed;
     return Sampler(options);
 }
@@ -202,6 +209,10 @@ Description read_header(std::span<const std::byte> memory, std::string_view ring
                                 .start_index = header.start_index,
                                 .trainer_pid = header.trainer_pid,
                                 .created_ns = header.created_ns};
+        if (description.start_index > std::min(description.end_index(), kMostIndex)) {
+            throw UsageError("start_index " + std::to_string(description.start_index) + " of " +
+                             std::to_string(description.end_index()));
+        }
         const Geometry g = Geometry::of(description.schema, description.slots);
         bool same = g.memory_bytes == header.memory_bytes;
         for (std::uint32_t i = 0; i < header.field_count; ++i) {

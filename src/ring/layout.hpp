@@ -26,7 +26,7 @@
 namespace headrace::ring {
 
 inline constexpr std::uint64_t kMagic = 0x3145434152444548;  // "HEDRACE1", least byte first
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 inline constexpr std::uint32_t kEndianMark = 0x01020304;
 inline constexpr std::size_t kLine = 64;
 inline constexpr std::size_t kPage = 4096;
@@ -60,6 +60,8 @@ struct Header {
     std::uint32_t rank;
     std::uint32_t world_size;
     std::uint32_t remainder;
+    std::uint64_t origin_epoch;
+    std::uint64_t origin_position;
     std::uint64_t start_index;
     HeaderField fields[kMaxFields];
 };
@@ -149,6 +151,9 @@ struct Geometry {
     // Throws UsageError when the memory would pass 2^47 bytes.
     static Geometry of(const Schema& schema, std::uint32_t slots);
 };
+
+// Where a ring may start at the latest; as for a sampler.
+inline constexpr std::uint64_t kMostIndex = std::uint64_t{1} << 62;
 
 // What a header says, checked.
 struct Description {

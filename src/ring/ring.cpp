@@ -21,9 +21,30 @@ std::string found(std::uint64_t value) {
     return std::to_string(value);
 }
 
-// The order must be what it was, or the position means something else.
+// What a state tells of itself must agree, or it is not one that a loader wrote.
+void check_consistency(const State& state) {
+    State wanted{.index = state.index, .remainder = state.remainder};
+    if (state.epoch_records != 0) {
+        const Sampler sampler({.epoch_records = state.epoch_records,
+                               .shuffle_seed = state.shuffle_seed,
+                               .rank = state.rank,
+                               .world_size = state.world_size,
+                               .remainder = state.remainder,
+                               .origin_epoch = state.origin_epoch,
+                               .origin_position = state.origin_position});
+        if (state.index > ring::kMostIndex) {
+            throw UsageError("index " + found(state.index) + ", wanted at most 2^62");
+        }
+        wanted = State::of(sampler, state.index);
+    }
+    if (state == wanted) return;
+    throw UsageError("its numbers do not agree: found " + state.to_json() + ", wanted " +
+                     wanted.to_json());
+}
+
+// The order must be what it was, or the position means something else. Who of how many dealt it is
+// another matter.
 void check_resume(const RingOptions& options) {
-    if (!options.resume) return;
     const State& state = *options.resume;
     const auto seed = [](const std::optional<std::uint64_t>& value) {
         return value ? std::to_string(*value) : std::string("none");
@@ -35,13 +56,52 @@ void check_resume(const RingOptions& options) {
     };
     compare("epoch_records", found(state.epoch_records), found(options.epoch_records));
     compare("shuffle_seed", seed(state.shuffle_seed), seed(options.shuffle_seed));
-    compare("rank", found(state.rank), found(options.rank));
-    compare("world_size", found(state.world_size), found(options.world_size));
     compare("remainder", state.remainder == Remainder::drop ? "drop" : "pad",
             options.remainder == Remainder::drop ? "drop" : "pad");
     if (!differs.empty()) {
         throw UsageError("ring \"" + options.name +
                          "\": cannot resume from a state of another order" + differs);
+    }
+    try {
+        check_consistency(state);
+    } catch (const UsageError& error) {
+        throw UsageError("ring \"" + options.name +
+                         "\": cannot resume from this state: " + error.what());
+    }
+}
+
+// With as many ranks as before the indices go on. Otherwise the ranks that there are now share out
+// what is left, from the place in the order of all that was reached.
+void set_start(ring::Description& description, const RingOptions& options) {
+    SamplerOptions order{.epoch_records = options.epoch_records,
+                         .epochs = options.epochs,
+                         .shuffle_seed = options.shuffle_seed,
+                         .rank = options.rank,
+                         .world_size = options.world_size,
+                         .remainder = options.remainder};
+    const std::string ring = "ring \"" + options.name + "\": ";
+    if (options.resume) {
+        check_resume(options);
+        const State& state = *options.resume;
+        const bool is_as_before = state.world_size == options.world_size;
+        description.start_index = is_as_before ? state.index : 0;
+        order.origin_epoch = is_as_before ? state.origin_epoch : state.epoch;
+        order.origin_position = is_as_before ? state.origin_position : state.position;
+    }
+    if (options.epoch_records != 0) {
+        try {
+            description.sampler.emplace(order);
+        } catch (const UsageError& error) {
+            throw UsageError(ring + error.what());
+        }
+    }
+    if (description.start_index > ring::kMostIndex) {
+        throw UsageError(ring + "resumes at record " + found(description.start_index) +
+                         ", wanted at most 2^62");
+    }
+    if (description.start_index > description.end_index()) {
+        throw UsageError(ring + "resumes at record " + found(description.start_index) +
+                         ", but ends at " + found(description.end_index()));
     }
 }
 
@@ -67,46 +127,31 @@ ring::Description describe(const RingOptions& options) {
         throw UsageError(ring + found(options.producers) + " producers, wanted 1 to " +
                          found(kMaxProducers));
     }
-    check_resume(options);
+    const bool is_stream = options.epoch_records == 0;
+    if (is_stream && (options.epochs != 0 || options.shuffle_seed || options.world_size != 1)) {
+        throw UsageError(ring + "epochs, shuffle_seed or world_size without epoch_records; a " +
+                         "stream ring has no order of its own");
+    }
     ring::Description description{.name = options.name,
                                   .schema = options.schema,
                                   .slots = options.slots,
                                   .sampler = {},
-                                  .start_index = options.resume ? options.resume->index : 0,
+                                  .start_index = 0,
                                   .trainer_pid = getpid(),
                                   .created_ns = ring::now_ns()};
-    if (options.epoch_records != 0) {
-        description.sampler.emplace(SamplerOptions{.epoch_records = options.epoch_records,
-                                                   .epochs = options.epochs,
-                                                   .shuffle_seed = options.shuffle_seed,
-                                                   .rank = options.rank,
-                                                   .world_size = options.world_size,
-                                                   .remainder = options.remainder});
-    } else if (options.epochs != 0 || options.shuffle_seed || options.world_size != 1) {
-        throw UsageError(ring + "epochs, shuffle_seed or world_size without epoch_records; a " +
-                         "stream ring has no order of its own");
-    }
-    constexpr std::uint64_t kMostIndex = std::uint64_t{1} << 62;  // as for a sampler
-    if (description.start_index > kMostIndex) {
-        throw UsageError(ring + "resumes at record " + found(description.start_index) +
-                         ", wanted at most 2^62");
-    }
-    if (description.start_index > description.end_index()) {
-        throw UsageError(ring + "resumes at record " + found(description.start_index) +
-                         ", but ends at " + found(description.end_index()));
-    }
+    set_start(description, options);
     return description;
 }
 
 }  // namespace
 
 RingCore::RingCore(RingOptions options)
-    : consumer_position(options.resume ? options.resume->index : 0),
-      options_(bounded(std::move(options))),
+    : options_(bounded(std::move(options))),
       description_(describe(options_)),
       messages_(options_.on_message),
       directory_(ring::rendezvous_directory(options_.directory)),
       socket_path_(ring::socket_path_of(directory_, options_.name)) {
+    consumer_position = description_.start_index;
     const std::uint64_t bytes =
         ring::Geometry::of(description_.schema, description_.slots).memory_bytes;
     memory_ = ring::make_memory(options_.name, bytes);

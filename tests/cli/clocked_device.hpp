@@ -62,6 +62,7 @@ class ClockedBackend final : public Backend {
     bool is_complete(Event&) override { return true; }
     void record(Event& event, StreamRef) override { static_cast<ClockedEvent&>(event).record(); }
     void wait(StreamRef, Event&) override {}
+    void strip(const StripPlan& plan, StreamRef stream) override { host_->strip(plan, stream); }
     std::optional<double> seconds_between(Event& from, Event& to) override {
         if (!has_clock) return std::nullopt;
         return static_cast<ClockedEvent&>(from).seconds_to(static_cast<ClockedEvent&>(to));

@@ -84,7 +84,7 @@ TEST_F(ProgramTest, RingBenchmarkVerifiesSmallestAndLargeRecords) {
 }
 
 TEST_F(ProgramTest, LoaderBenchmarkVerifiesEachLayout) {
-    for (const char* layout : {"packed", "trimmed", "padded"}) {
+    for (const char* layout : {"packed", "trimmed", "padded", "rows"}) {
         SCOPED_TRACE(layout);
         // 5,003 records: the last batch is a short one.
         const nlohmann::json json =

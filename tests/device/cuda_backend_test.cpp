@@ -16,7 +16,7 @@
 namespace headrace::device {
 namespace {
 
-constexpr std::array kLayouts{Layout::packed, Layout::trimmed, Layout::padded};
+constexpr std::array kLayouts{Layout::packed, Layout::trimmed, Layout::padded, Layout::rows};
 constexpr std::array kTransfers{Transfer::copy, Transfer::trim, Transfer::direct, Transfer::gather};
 
 // So many rounds that anything odd has its chance; the sanitizers are slow.
@@ -118,6 +118,25 @@ TEST_F(CudaBackendTest, StripsABatchWhileTheNextIsCopied) {
     cuda_.simulator().let_go(Simulator::Kind::work);
     run.finish();
     run.expect_carried();
+}
+
+// Nothing is stripped and nothing filled: no memory is taken for that, and no kernel launched.
+TEST_F(CudaBackendTest, BringsRowsStraightToTheirPlaces) {
+    for (const bool is_pinned : {true, false}) {
+        if (!is_pinned) cuda_.refuse_registration_above(0);
+        for (const Transfer transfer : kTransfers) {
+            SampleBatch batch = random_batch();
+            batch.layout = Layout::rows;
+            const std::uint64_t blocks = cuda_.calls("cudaMalloc");
+            CudaRun run(batch, transfer, random_, 3);
+            EXPECT_EQ(cuda_.calls("cudaMalloc"), blocks + 3 * 2) << "values and head of each";
+            run.carry();
+            run.expect_carried();
+        }
+    }
+    for (const char* const kernel : {"launch_strip", "launch_pad", "launch_fill_tails"}) {
+        EXPECT_EQ(cuda_.calls(kernel), 0u) << kernel;
+    }
 }
 
 TEST_F(CudaBackendTest, CarriesInWhateverWayIsCheapest) {

@@ -24,6 +24,9 @@ TEST(CudaDiscoveryTest, FindsGpusByNumber) {
     EXPECT_EQ(Device::parse("cuda:1").name(), "cuda:1");
     EXPECT_EQ(Device::parse("best").name(), "cuda:0");
     EXPECT_EQ(Device::cuda(1).backend()->name(), "cuda:1");
+    EXPECT_EQ(Device::best().cuda_ordinal(), 0);
+    EXPECT_EQ(Device::parse("cuda:1").cuda_ordinal(), 1);
+    EXPECT_EQ(Device::custom(Device::cuda(1).backend()).cuda_ordinal(), 1);
     for (const int wrong : {2, -1}) {
         EXPECT_EQ(error_text<DeviceError>([&] { Device::cuda(wrong); }),
                   "device cuda:" + std::to_string(wrong) +

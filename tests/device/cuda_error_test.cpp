@@ -16,7 +16,7 @@ namespace {
 constexpr std::array kTransfers{Transfer::automatic, Transfer::copy, Transfer::trim,
                                 Transfer::direct, Transfer::gather};
 
-constexpr std::array kLayouts{Layout::packed, Layout::trimmed, Layout::padded};
+constexpr std::array kLayouts{Layout::packed, Layout::trimmed, Layout::padded, Layout::rows};
 
 int current_gpu() {
     int device = -1;

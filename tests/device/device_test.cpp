@@ -14,6 +14,7 @@ TEST(DeviceTest, IsKnownByItsName) {
     EXPECT_EQ(Device::parse("host").name(), "host");
     EXPECT_EQ(Device::parse("host").backend()->name(), "host");
     EXPECT_EQ(Device::parse("best").name(), Device::best().name());
+    EXPECT_EQ(Device::host().cuda_ordinal(), std::nullopt);
 }
 
 TEST(DeviceTest, NamesWhatItFoundAndWhatItWanted) {

@@ -78,6 +78,28 @@ TEST(LinkCostTest, CountsWhatEachWayMoves) {
     EXPECT_NEAR(cost_of_gather(kRates, load), 3e-6 + (payload + 64 * 32) / 45e9, 1e-9);
 }
 
+// The layout rows: what comes over the link is all that there is.
+TEST(LinkCostTest, ChargesNoStrippingWhereRowsAreKept) {
+    std::vector<std::uint32_t> lengths = equal(64, 16384);
+    for (std::size_t i = 0; i < 64; i += 2) lengths[i] = 0;
+    Load load(lengths, 16384);
+    const double direct_s = cost_of_direct(kRates, load), gather_s = cost_of_gather(kRates, load);
+    load->keeps_rows = true;
+    EXPECT_NEAR(cost_of_copy(kRates, load), 64 * 65536.0 / 55e9, 1e-9);
+    EXPECT_NEAR(cost_of_trim(kRates, load), 64 * 65536.0 / 50e9, 1e-9);
+    EXPECT_EQ(cost_of_direct(kRates, load), direct_s);
+    EXPECT_EQ(cost_of_gather(kRates, load), gather_s);
+}
+
+// Small full rows: a copy alone is cheaper than a kernel that reads them, a copy and a kernel
+// behind it are not.
+TEST(LinkCostTest, CopiesRowsThatAreKeptWhereItWouldGatherOthers) {
+    Load load(equal(32, 64), 64);
+    EXPECT_EQ(cheapest(kRates, load, true), Transfer::gather);
+    load->keeps_rows = true;
+    EXPECT_EQ(cheapest(kRates, load, true), Transfer::copy);
+}
+
 TEST(LinkCostTest, CountsWhatSmallCopiesCostAtTheLeast) {
     const Load load(equal(64, 1), 4, 10);
     EXPECT_GE(cost_of_copy(kRates, load), 10 * kRates.copy_s);

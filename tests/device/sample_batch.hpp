@@ -15,6 +15,17 @@ namespace headrace::device {
 
 using Bytes = std::vector<std::byte>;
 
+// Bytes of a batch's values that may be anything: the tails of the layout rows.
+struct AnyBytes {
+    std::size_t at = 0, bytes = 0;
+};
+inline void clear(Bytes& values, const std::vector<AnyBytes>& parts) {
+    for (const AnyBytes& part : parts) {
+        std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(part.at), part.bytes,
+                    std::byte{0});
+    }
+}
+
 struct SampleField {
     std::size_t element_bytes = 4;
     std::uint32_t capacity = 0;
@@ -27,8 +38,13 @@ struct SampleField {
         return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
     }
     std::int64_t width(Layout layout) const {
-        if (layout == Layout::packed) return 0;
-        return layout == Layout::trimmed ? longest() : capacity;
+        switch (layout) {
+            case Layout::packed: return 0;
+            case Layout::trimmed: return longest();
+            case Layout::padded: return capacity;
+            case Layout::rows: break;
+        }
+        return static_cast<std::int64_t>(row_bytes / element_bytes);
     }
     std::vector<std::int64_t> offsets() const {
         std::vector<std::int64_t> sums{0};
@@ -113,8 +129,10 @@ class SampleBatch {
         return at;
     }
     std::size_t values_bytes(std::size_t i) const {
-        return aligned(std::max<std::size_t>(1, size()) * fields[i].capacity *
-                       fields[i].element_bytes);
+        const SampleField& field = fields[i];
+        const std::size_t row =
+            layout == Layout::rows ? field.row_bytes : field.capacity * field.element_bytes;
+        return aligned(std::max<std::size_t>(1, size()) * row);
     }
     std::size_t values_bytes() const { return values_at(fields.size()); }
 
@@ -167,13 +185,35 @@ class SampleBatch {
         return target;
     }
 
-    // What the whole memory of the values must be; what no field owns is `untouched`.
+    // What the whole memory of the values must be; what no field owns is `untouched`, and what may
+    // be anything 0.
     Bytes expected_values(std::byte untouched) const {
         Bytes all;
         for (std::size_t i = 0; i < fields.size(); ++i) {
             const Bytes field = expected_values(fields[i]);
             all.insert(all.end(), field.begin(), field.end());
             all.resize(values_at(i + 1), untouched);
+        }
+        return all;
+    }
+    std::vector<AnyBytes> any_bytes() const {
+        std::vector<AnyBytes> parts;
+        if (layout != Layout::rows) return parts;
+        for (std::size_t i = 0; i < fields.size(); ++i) {
+            for (std::size_t record = 0; record < size(); ++record) {
+                const std::size_t used = fields[i].lengths[record] * fields[i].element_bytes;
+                parts.push_back({values_at(i) + record * fields[i].row_bytes + used,
+                                 fields[i].row_bytes - used});
+            }
+        }
+        return parts;
+    }
+    // One field without its padding, whatever the layout.
+    Bytes payload(const SampleField& field) const {
+        Bytes all;
+        for (std::size_t record = 0; record < slots.size(); ++record) {
+            const std::byte* const row = rows(field) + slots[record] * field.row_bytes;
+            all.insert(all.end(), row, row + field.lengths[record] * field.element_bytes);
         }
         return all;
     }
@@ -217,14 +257,15 @@ class SampleBatch {
     }
 
     Bytes expected_values(const SampleField& field) const {
+        if (layout == Layout::packed) return payload(field);
+        const schema::Element tail = layout == Layout::rows ? schema::Element{} : field.pad;
         Bytes values;
         for (std::size_t record = 0; record < slots.size(); ++record) {
             const std::byte* const row = rows(field) + slots[record] * field.row_bytes;
             values.insert(values.end(), row, row + field.lengths[record] * field.element_bytes);
-            if (layout == Layout::packed) continue;
             for (std::int64_t i = field.lengths[record]; i < field.width(layout); ++i) {
-                values.insert(values.end(), field.pad.begin(),
-                              field.pad.begin() + static_cast<std::ptrdiff_t>(field.element_bytes));
+                values.insert(values.end(), tail.begin(),
+                              tail.begin() + static_cast<std::ptrdiff_t>(field.element_bytes));
             }
         }
         return values;

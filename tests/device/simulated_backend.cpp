@@ -1,5 +1,7 @@
 #include "device/simulated_backend.hpp"
 
+#include <cstring>
+
 #include "device/simulated_parts.hpp"
 #include "headrace/error.hpp"
 
@@ -23,6 +25,40 @@ class SimulatedBuffer final : public Buffer {
     std::byte* data_;
 };
 
+// Where a field lies on its way to the trainer's memory, in bytes.
+struct Extents {
+    Extents(const StripField& field, std::size_t records, bool wide_offsets)
+        : payload(field.total * field.element_bytes),
+          values(field.row_bytes == 0 ? payload : records * field.row_bytes),
+          offsets((records + 1) * Offsets::bytes_of_one(wide_offsets)) {}
+    std::size_t payload, values, offsets;
+};
+
+std::vector<Simulator::Access> touches_of(const StripField& field, const Extents& bytes) {
+    std::vector<Simulator::Access> touches{{field.offsets, bytes.offsets, false}};
+    if (field.to_offsets != nullptr) touches.push_back({field.to_offsets, bytes.offsets, true});
+    if (field.total == 0) return touches;
+    touches.push_back({field.values, bytes.values, false});
+    touches.push_back({field.to_values, bytes.payload, true});
+    return touches;
+}
+
+// Records [first, last). Where the offsets are none of the batch's, nothing: what was in the
+// trainer's memory stays there.
+void strip_records(const StripField& field, const Offsets& offsets, std::size_t first,
+                   std::size_t last) {
+    for (std::size_t record = first; record < last; ++record) {
+        const std::int64_t begin = offsets[record], end = offsets[record + 1];
+        if (begin < 0 || end <= begin || end > static_cast<std::int64_t>(field.total)) continue;
+        const std::size_t at = static_cast<std::size_t>(begin) * field.element_bytes;
+        const std::size_t bytes = static_cast<std::size_t>(end - begin) * field.element_bytes;
+        const bool is_packed = field.row_bytes == 0;
+        if (!is_packed && bytes > field.row_bytes) continue;
+        const std::size_t from = is_packed ? at : record * field.row_bytes;
+        std::memcpy(field.to_values + at, field.values + from, bytes);
+    }
+}
+
 Simulator::Stream* stream_of(StreamRef stream) {
     return static_cast<Simulator::Stream*>(stream.native);
 }
@@ -40,6 +76,7 @@ std::string_view name_of(SimulatedBackend::Fault fault) {
         case Fault::synchronize: return "synchronize";
         case Fault::record_on_stream: return "record";
         case Fault::wait_on_stream: return "wait";
+        case Fault::strip: return "strip";
         case Fault::is_complete: return "is_complete";
     }
     return "?";
@@ -189,6 +226,29 @@ void SimulatedBackend::wait(StreamRef stream, device::Event& event) {
     check(Fault::wait_on_stream);
     if (is_sabotaged(Sabotage::trainer_does_not_wait)) return;
     simulator_->wait(stream_of(stream), event_of(event));
+}
+
+void SimulatedBackend::strip(const StripPlan& plan, StreamRef stream) {
+    for (const StripField& field : plan.fields) {
+        std::size_t pieces = 1;
+        {
+            const std::lock_guard lock(mutex_);
+            pieces += random_() % 4;
+        }
+        const Extents bytes(field, plan.records, plan.wide_offsets);
+        const Offsets offsets(field.offsets, plan.records + 1, plan.wide_offsets);
+        const auto run = [field, bytes, offsets, pieces](std::size_t piece) {
+            const std::size_t records = offsets.size() - 1;
+            strip_records(field, offsets, records * piece / pieces, records * (piece + 1) / pieces);
+            if (piece != 0 || field.to_offsets == nullptr) return;
+            std::memcpy(field.to_offsets, field.offsets, bytes.offsets);
+        };
+        simulator_->enqueue(stream_of(stream),
+                            {.run = run, .pieces = pieces, .touches = touches_of(field, bytes)});
+        check(Fault::strip);
+    }
+    const std::lock_guard lock(mutex_);
+    ++seen_.strips;
 }
 
 std::optional<double> SimulatedBackend::seconds_between(device::Event& from, device::Event& to) {

@@ -56,9 +56,10 @@ class SimulatedBackend final : public Backend {
         synchronize,
         record_on_stream,
         wait_on_stream,
+        strip,        // with the first field on its way
         is_complete,  // asked for after half a second of waiting only
     };
-    static constexpr int kFaults = 10;  // without the last
+    static constexpr int kFaults = 11;  // without the last
     // What a test can make it do wrong.
     enum class Sabotage {
         none,
@@ -101,6 +102,7 @@ class SimulatedBackend final : public Backend {
         std::uint64_t stamped = 0;      // of these, those that have told the time
         std::uint64_t begun = 0;        // batches that the copy stream has come to
         std::uint64_t carried_out = 0;  // copies, up to their `moved`
+        std::uint64_t strips = 0;       // calls of strip()
         std::uint64_t faults = 0;       // that were asked for and have come
         std::set<std::string> stages;   // that threads were in
         std::int64_t open_stages = 0;   // that they are in now
@@ -123,6 +125,7 @@ class SimulatedBackend final : public Backend {
     bool is_complete(device::Event& event) override;
     void record(device::Event& event, StreamRef stream) override;
     void wait(StreamRef stream, device::Event& event) override;
+    void strip(const StripPlan& plan, StreamRef stream) override;
     std::optional<double> seconds_between(device::Event& from, device::Event& to) override;
     void begin_stage(const char* name) noexcept override;
     void end_stage() noexcept override;

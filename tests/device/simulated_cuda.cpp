@@ -24,6 +24,16 @@ cudaStream_t SimulatedCuda::make_stream(int ordinal) {
     return handle;
 }
 
+std::byte* SimulatedCuda::allocate(std::size_t bytes, int ordinal) {
+    void* const place = simulator(ordinal).allocate(bytes, Simulator::Memory::device);
+    const std::uint64_t tag = State::kDeviceTag + static_cast<std::uint64_t>(ordinal);
+    return static_cast<std::byte*>(State::tagged(place, tag));
+}
+
+void SimulatedCuda::free(std::byte* memory, int ordinal) {
+    simulator(ordinal).free(place_of(memory));
+}
+
 void SimulatedCuda::enqueue(cudaStream_t stream, Simulator::Work work, int ordinal) {
     const State::Stream on = state_->trainers(stream, ordinal);
     simulator(on.device).enqueue(on.stream, std::move(work));
@@ -99,6 +109,11 @@ void SimulatedCuda::fail_call(const std::string& name, std::uint64_t calls_befor
     state_->calls_before_failure_ = calls_before;
     state_->call_failure_ = error;
     if (error != cudaSuccess) state_->failed_call_.clear();
+}
+
+void SimulatedCuda::shut_down() {
+    const std::lock_guard lock(state_->mutex_);
+    state_->is_shut_down_ = true;
 }
 
 std::string SimulatedCuda::failed_call() const {

@@ -51,6 +51,9 @@ class SimulatedCuda {
 
     Simulator& simulator(int ordinal = 0);
     cudaStream_t make_stream(int ordinal = 0);  // dies with this; null: the GPU's default stream
+    // Memory of the GPU's; not by calls of the runtime.
+    std::byte* allocate(std::size_t bytes, int ordinal = 0);
+    void free(std::byte* memory, int ordinal = 0);
     // Work that touches memory at the places that place_of() tells.
     void enqueue(cudaStream_t stream, Simulator::Work work, int ordinal = 0);
     // What is enqueued on `stream` from now on waits for what is enqueued on `other` already.
@@ -78,6 +81,8 @@ class SimulatedCuda {
     void fail_call(const std::string& name, std::uint64_t calls_before, cudaError_t error);
     // The name of the call that failed so.
     std::string failed_call() const;
+    // As when a program ends: every call from now on fails with cudaErrorCudartUnloading.
+    void shut_down();
     // The operation behind so many that the GPU has begun fails, and all is lost from then on.
     void fail_operation(int ordinal, std::uint64_t operations_before, cudaError_t error);
     void sabotage(Sabotage sabotage);

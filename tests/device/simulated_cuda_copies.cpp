@@ -1,5 +1,5 @@
-// The runtime's copies from the host to a GPU: late, in pieces, and only between memory that is
-// pinned and memory that the GPU has.
+// The runtime's copies to a GPU: late, in pieces, and only from memory that is pinned, or that the
+// GPU has, to memory that it has.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -30,9 +30,12 @@ struct Copy {
 };
 
 // With places instead of addresses. False, and a mistake, when one is not what it should be.
-bool find_places(State& state, int device, Copy& copy, const char* what) {
+bool find_places(State& state, int device, Copy& copy, const char* what,
+                 cudaMemcpyKind kind = cudaMemcpyHostToDevice) {
     copy.to = state.on_device(device, copy.to, copy.to_extent(), what);
-    copy.from = state.on_host(device, copy.from, copy.from_extent(), what);
+    copy.from = kind == cudaMemcpyHostToDevice
+                    ? state.on_host(device, copy.from, copy.from_extent(), what)
+                    : state.on_device(device, copy.from, copy.from_extent(), what);
     return copy.to != nullptr && copy.from != nullptr;
 }
 
@@ -55,8 +58,16 @@ cudaError_t copy_block(State& state, cudaStream_t handle, Copy copy, cudaMemcpyK
     State::Stream* stream = nullptr;
     const cudaError_t error = state.find(handle, stream);
     if (error != cudaSuccess || copy.bytes == 0) return error;
-    if (kind != cudaMemcpyHostToDevice) return cudaErrorInvalidValue;
-    if (!find_places(state, stream->device, copy, "cudaMemcpyAsync")) return cudaErrorInvalidValue;
+    if (kind != cudaMemcpyHostToDevice && kind != cudaMemcpyDeviceToDevice) {
+        return cudaErrorInvalidValue;
+    }
+    if (!find_places(state, stream->device, copy, "cudaMemcpyAsync", kind)) {
+        return cudaErrorInvalidValue;
+    }
+    if (copy.from < copy.to + copy.bytes && copy.to < copy.from + copy.bytes) {
+        state.note("cudaMemcpyAsync: from and to lie over each other");
+        return cudaErrorInvalidValue;
+    }
     const SimulatedCuda::Rates rates = rates_of(state);
     constexpr std::uint64_t kMostPieces = 4;
     const std::size_t pieces = 1 + state.draw(kMostPieces);

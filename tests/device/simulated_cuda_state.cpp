@@ -55,6 +55,7 @@ cudaError_t State::begin(const char* name, bool makes_context) {
     {
         const std::lock_guard lock(mutex_);
         ++calls_[name];
+        if (is_shut_down_) return cudaErrorCudartUnloading;
         if (devices() == 0) return cudaErrorNoDevice;
         if (makes_context) gpu(device).has_context = true;
         const bool may_fail =

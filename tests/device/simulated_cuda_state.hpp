@@ -113,6 +113,7 @@ class SimulatedCuda::State {
     std::string failing_call_, failed_call_;
     std::uint64_t calls_before_failure_ = 0;
     cudaError_t call_failure_ = cudaSuccess;
+    bool is_shut_down_ = false;
     std::map<std::string, std::uint64_t> calls_;
     std::vector<std::unique_ptr<Stream>> streams_;
     std::vector<std::unique_ptr<Event>> events_;

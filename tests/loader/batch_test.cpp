@@ -1,4 +1,4 @@
-// What is in a batch, bit by bit, in the three layouts.
+// What is in a batch, bit by bit, in the four layouts.
 #include "headrace/batch.hpp"
 
 #include <gtest/gtest.h>
@@ -48,6 +48,21 @@ TEST_F(BatchTest, LiesTrimmedToItsLongest) {
 
 TEST_F(BatchTest, LiesPaddedToTheCapacity) {
     expect_layout({.layout = Layout::padded}, 0, 0);
+}
+
+TEST_F(BatchTest, LiesInRowsAsTheRingHasThem) {
+    expect_layout({.layout = Layout::rows}, 0, 0);
+    expect_layout({.layout = Layout::rows, .pad_values = {{"floats", 5}}}, 0, 0);
+}
+
+TEST_F(BatchTest, TellsItsDevice) {
+    Ring ring = Ring::create(options(2));
+    Writer writer(ring);
+    Loader loader(ring, {.batch = 2});
+    const auto batch = loader.next();
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->device().name(), "host");
+    EXPECT_EQ(batch->device().cuda_ordinal(), std::nullopt);
 }
 
 TEST_F(BatchTest, FillsTailsWithThePadValueOfEachField) {

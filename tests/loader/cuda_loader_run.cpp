@@ -10,30 +10,36 @@ namespace headrace {
 
 // ---- a batch's memory --------------------------------------------------------------------------
 
-LateCheck::LateCheck(const Batch& batch, bool wide_offsets) : first_(batch.first_index()) {
+LateCheck::LateCheck(const Batch& batch) : LateCheck(batch, {}) {}
+
+LateCheck::LateCheck(const Batch& batch, std::span<const StripTarget> targets)
+    : first_(batch.first_index()) {
     std::vector<std::vector<float>> floats;
     std::vector<std::vector<std::int32_t>> ints;
     for (const std::uint64_t item : batch.items()) {
         floats.push_back(floats_of(item));
         ints.push_back(ints_of(item));
     }
-    add_field(batch, 0, wide_offsets, floats);
-    add_field(batch, 1, wide_offsets, ints);
+    add_field(batch, 0, floats, targets);
+    add_field(batch, 1, ints, targets);
 }
 
 template <class T>
-void LateCheck::add_field(const Batch& batch, std::size_t field, bool wide_offsets,
-                          const std::vector<std::vector<T>>& rows) {
+void LateCheck::add_field(const Batch& batch, std::size_t field,
+                          const std::vector<std::vector<T>>& rows,
+                          std::span<const StripTarget> targets) {
     FieldCheck check;
     const auto append = [](std::vector<std::byte>& bytes, const void* data, std::size_t size) {
         const auto* const from = static_cast<const std::byte*>(data);
         bytes.insert(bytes.end(), from, from + size);
     };
-    const auto width = static_cast<std::size_t>(batch.width(field));
+    const bool is_wide = batch.offsets_dtype() == DType::i64;
+    const bool is_packed = !targets.empty() || batch.layout() == Layout::packed;
+    const auto width = is_packed ? 0 : static_cast<std::size_t>(batch.width(field));
     std::int64_t end = 0;
     const auto append_offset = [&] {
         const auto narrow = static_cast<std::int32_t>(end);
-        if (wide_offsets) {
+        if (is_wide) {
             append(check.wanted_offsets, &end, sizeof end);
         } else {
             append(check.wanted_offsets, &narrow, sizeof narrow);
@@ -43,14 +49,19 @@ void LateCheck::add_field(const Batch& batch, std::size_t field, bool wide_offse
     for (std::vector<T> row : rows) {
         end += static_cast<std::int64_t>(row.size());
         append_offset();
+        // What is behind it in the layout rows may be anything.
+        const std::size_t payload = row.size();
         if (width != 0) row.resize(width);
+        const std::size_t looked_at = batch.layout() == Layout::rows ? payload : row.size();
+        check.parts.push_back({check.wanted_values.size(), looked_at * sizeof(T)});
         append(check.wanted_values, row.data(), row.size() * sizeof(T));
     }
-    const void* const offsets = wide_offsets
+    const void* const offsets = is_wide
                                     ? static_cast<const void*>(batch.offsets<std::int64_t>(field))
                                     : batch.offsets<std::int32_t>(field);
-    check.values = SimulatedCuda::place_of(batch.data(field));
-    check.offsets = SimulatedCuda::place_of(offsets);
+    check.values =
+        SimulatedCuda::place_of(targets.empty() ? batch.data(field) : targets[field].values);
+    check.offsets = SimulatedCuda::place_of(targets.empty() ? offsets : targets[field].offsets);
     fields_.push_back(std::move(check));
 }
 
@@ -62,8 +73,12 @@ std::string LateCheck::look() const {
         if (!std::equal(field.wanted_offsets.begin(), field.wanted_offsets.end(), field.offsets)) {
             return where + "offsets";
         }
-        if (!std::equal(field.wanted_values.begin(), field.wanted_values.end(), field.values)) {
-            return where + "values";
+        for (const Part& part : field.parts) {
+            const auto wanted = field.wanted_values.begin() + static_cast<std::ptrdiff_t>(part.at);
+            if (!std::equal(wanted, wanted + static_cast<std::ptrdiff_t>(part.bytes),
+                            field.values + part.at)) {
+                return where + "values";
+            }
         }
     }
     return {};
@@ -75,10 +90,10 @@ void LateCheck::scribble() const {
     }
 }
 
-std::vector<Simulator::Access> LateCheck::touches() const {
+std::vector<Simulator::Access> LateCheck::touches(bool writes) const {
     std::vector<Simulator::Access> accesses;
     for (const FieldCheck& field : fields_) {
-        accesses.push_back({field.values, field.wanted_values.size(), true});
+        accesses.push_back({field.values, field.wanted_values.size(), writes});
         accesses.push_back({field.offsets, field.wanted_offsets.size(), false});
     }
     return accesses;
@@ -96,8 +111,8 @@ CudaLoaderPlan CudaLoaderPlan::of(std::uint64_t seed) {
     constexpr Transfer kTransfers[] = {Transfer::copy, Transfer::trim, Transfer::direct,
                                        Transfer::gather};
     plan.transfer = draw(12) == 0 ? Transfer::automatic : kTransfers[draw(4)];
-    constexpr Layout kLayouts[] = {Layout::packed, Layout::trimmed, Layout::padded};
-    plan.layout = kLayouts[draw(3)];
+    constexpr Layout kLayouts[] = {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows};
+    plan.layout = kLayouts[draw(4)];
     plan.wide_offsets = draw(2) == 0;
     plan.batch = 1 + draw(8);
     plan.depth = 1 + draw(4);
@@ -106,6 +121,7 @@ CudaLoaderPlan CudaLoaderPlan::of(std::uint64_t seed) {
     plan.epochs = 1 + draw(3);
     plan.producers = 1 + draw(2);
     plan.streams = 1 + draw(3);
+    plan.strips = (plan.layout == Layout::rows || plan.layout == Layout::packed) && draw(3) != 0;
     plan.uses_default_stream = draw(4) == 0;
     plan.gives_back_elsewhere = draw(2) == 0;
     plan.leases_outlive = draw(4) == 0;
@@ -115,9 +131,10 @@ CudaLoaderPlan CudaLoaderPlan::of(std::uint64_t seed) {
 
 std::string CudaLoaderPlan::describe() const {
     return "seed " + std::to_string(seed) + ": " + std::string(name_of(transfer)) + ", " +
-           std::string(name_of(layout)) + ", batch " + std::to_string(batch) + ", depth " +
-           std::to_string(depth) + ", slots " + std::to_string(slots) + ", " +
-           std::to_string(epochs) + " epochs of " + std::to_string(epoch_records);
+           std::string(name_of(layout)) + (strips ? ", stripped" : "") + ", batch " +
+           std::to_string(batch) + ", depth " + std::to_string(depth) + ", slots " +
+           std::to_string(slots) + ", " + std::to_string(epochs) + " epochs of " +
+           std::to_string(epoch_records);
 }
 
 // ---- the run -----------------------------------------------------------------------------------
@@ -149,6 +166,7 @@ void CudaLoaderRun::run() {
             for (const cudaStream_t stream : run.streams_) {
                 run.cuda_.synchronize(stream, run.ordinal_);
             }
+            for (std::byte* const memory : run.memory_) run.cuda_.free(memory, run.ordinal_);
         }
     } at_the_end{*this};
     Ring ring = Ring::create(options_);
@@ -195,28 +213,54 @@ void CudaLoaderRun::take_batches(Loader& loader, std::vector<Batch>& leases) {
 
 // Late: other work comes first. Then perhaps on another stream, too, which waits for this one.
 void CudaLoaderRun::use(Batch& batch, std::size_t number) {
-    const auto check = std::make_shared<LateCheck>(batch, plan_.wide_offsets);
-    const auto look = [this, check] {
-        const std::string wrong = check->look();
-        if (!wrong.empty()) complain(wrong);
-    };
-    const auto enqueue = [&](cudaStream_t stream, std::function<void()> work) {
-        cuda_.enqueue(
-            stream,
-            {.run = [work = std::move(work)](std::size_t) { work(); }, .touches = check->touches()},
-            ordinal_);
-    };
+    const auto check = std::make_shared<LateCheck>(batch);
     cudaStream_t stream = streams_[number];
     cuda_.enqueue(stream, {.run = [](std::size_t) {}, .pieces = 1 + draw(6)}, ordinal_);
-    enqueue(stream, look);
+    look(stream, check);
     if (streams_.size() > 1 && draw(2) == 0) {
         const cudaStream_t other = streams_[(number + 1) % streams_.size()];
         cuda_.wait_for(other, stream, ordinal_);
         batch.used_on({other});
-        enqueue(other, look);
+        look(other, check);
         stream = other;
     }
-    if (draw(2) == 0) enqueue(stream, [check] { check->scribble(); });
+    const bool writes = draw(2) == 0;
+    if (plan_.strips && draw(2) == 0) {
+        // Any stream, which need not wait for the batch by itself.
+        const cudaStream_t other = streams_[draw(streams_.size())];
+        strip(batch, other);
+        if (writes && other != stream) cuda_.wait_for(stream, other, ordinal_);
+    }
+    if (!writes) return;
+    cuda_.enqueue(
+        stream,
+        {.run = [check](std::size_t) { check->scribble(); }, .touches = check->touches(true)},
+        ordinal_);
+}
+
+void CudaLoaderRun::look(cudaStream_t stream, const std::shared_ptr<LateCheck>& check,
+                         std::vector<Simulator::Access> touches) {
+    const auto run = [this, check](std::size_t) {
+        const std::string wrong = check->look();
+        if (!wrong.empty()) complain(wrong);
+    };
+    for (const Simulator::Access& access : check->touches(false)) touches.push_back(access);
+    cuda_.enqueue(stream, {.run = run, .touches = std::move(touches)}, ordinal_);
+}
+
+// Into memory that holds rubbish before, and is looked at on the same stream.
+void CudaLoaderRun::strip(Batch& batch, cudaStream_t stream) {
+    std::vector<StripTarget> targets;
+    for (std::size_t field = 0; field < batch.schema().size(); ++field) {
+        const auto total = static_cast<std::size_t>(batch.total(field));
+        for (const std::size_t bytes : {total * 4, (batch.size() + 1) * 8}) {
+            memory_.push_back(cuda_.allocate(bytes, ordinal_));
+        }
+        targets.push_back({.values = memory_[memory_.size() - 2], .offsets = memory_.back()});
+    }
+    batch.strip_into(targets, {stream});
+    // Where the batch's memory has gone too early there is nothing to look at.
+    look(stream, std::make_shared<LateCheck>(batch, targets), LateCheck(batch).touches(false));
 }
 
 void CudaLoaderRun::give_back_one(std::vector<Batch>& leases) {

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,20 +22,26 @@ namespace headrace {
 // What the memory of a batch must hold, looked at on the device.
 class LateCheck {
   public:
-    LateCheck(const Batch& batch, bool wide_offsets);
+    explicit LateCheck(const Batch& batch);
+    // Of the memory that it is stripped into.
+    LateCheck(const Batch& batch, std::span<const StripTarget> targets);
     std::string look() const;  // what is wrong, or ""
     void scribble() const;
-    std::vector<Simulator::Access> touches() const;
+    std::vector<Simulator::Access> touches(bool writes) const;
 
   private:
+    struct Part {
+        std::size_t at = 0, bytes = 0;
+    };
     struct FieldCheck {
         std::byte* values = nullptr;
         const std::byte* offsets = nullptr;
         std::vector<std::byte> wanted_values, wanted_offsets;
+        std::vector<Part> parts;  // of the values, which are looked at
     };
     template <class T>
-    void add_field(const Batch& batch, std::size_t field, bool wide_offsets,
-                   const std::vector<std::vector<T>>& rows);
+    void add_field(const Batch& batch, std::size_t field, const std::vector<std::vector<T>>& rows,
+                   std::span<const StripTarget> targets);
 
     std::uint64_t first_;
     std::vector<FieldCheck> fields_;
@@ -51,6 +59,7 @@ struct CudaLoaderPlan {
     std::uint32_t batch = 1, depth = 1, slots = 2;
     std::uint64_t epoch_records = 1, epochs = 1;
     unsigned producers = 1, streams = 1;
+    bool strips = false;  // into memory of the trainer's own
     bool uses_default_stream = false;
     bool gives_back_elsewhere = false;
     bool leases_outlive = false;  // the loader
@@ -72,6 +81,10 @@ class CudaLoaderRun {
   private:
     void take_batches(Loader& loader, std::vector<Batch>& leases);
     void use(Batch& batch, std::size_t stream);
+    // Looks when the stream comes to it, unless memory that it touches has gone.
+    void look(cudaStream_t stream, const std::shared_ptr<LateCheck>& check,
+              std::vector<Simulator::Access> touches = {});
+    void strip(Batch& batch, cudaStream_t stream);
     void give_back_one(std::vector<Batch>& leases);
     void complain(const std::string& text);
     std::uint64_t draw(std::uint64_t below) { return random_() % below; }
@@ -83,6 +96,7 @@ class CudaLoaderRun {
     std::mt19937_64 random_;
     std::vector<cudaStream_t> streams_;
     std::vector<std::thread> givers_;
+    std::vector<std::byte*> memory_;   // of the GPU, the trainer's own
     std::vector<std::uint64_t> seen_;  // how often, by item
     std::uint64_t batches_ = 0;
     bool has_begun_ = false;

@@ -233,6 +233,40 @@ TEST_F(CudaLoaderTest, CountsBytesAndTimesOfTheLink) {
     }
 }
 
+// ---- the end of a program ----------------------------------------------------------------------
+
+// Static objects may hold batches that CUDA does not outlive.
+TEST_F(CudaLoaderTest, TakesBatchesBackWhenCudaHasGone) {
+    for (const bool loader_goes_first : {true, false}) {
+        SimulatedCuda cuda(seed_);
+        const cudaStream_t stream = cuda.make_stream();
+        const cudaStream_t other = cuda.make_stream();
+        std::vector<Batch> kept;
+        Ring ring = Ring::create(options(100));
+        const Writer writer(ring);
+        std::optional<Loader> loader;
+        loader.emplace(ring, LoaderOptions{.batch = 4, .device = Device::cuda(0), .depth = 3});
+        for (int i = 0; i < 3; ++i) {
+            auto batch = loader->next({stream});
+            ASSERT_TRUE(batch);
+            batch->used_on({other});
+            kept.push_back(std::move(*batch));
+        }
+        cuda.synchronize(stream);
+        if (loader_goes_first) loader.reset();
+        cuda.shut_down();
+        kept.front().release();
+        std::thread([taken = std::move(kept)]() mutable { taken.clear(); }).join();
+        if (loader) {
+            const std::string text = error_text<DeviceError>([&] { loader->next({stream}); });
+            EXPECT_TRUE(contains(text, "cudaErrorCudartUnloading"));
+        }
+        loader.reset();
+        EXPECT_EQ(cuda.leftovers(), "");
+        EXPECT_EQ(cuda.mistakes(), std::vector<std::string>{});
+    }
+}
+
 // ---- GPUs that fail ----------------------------------------------------------------------------
 
 TEST_F(CudaLoaderTest, TellsWhatFailsOnTheGpuAndLetsProducersGo) {

@@ -103,7 +103,7 @@ TEST_F(EpochTest, HasShorterBatchesForItsHolesAndNoOthers) {
 }
 
 TEST_F(EpochTest, DeliversARangeOfHolesEmpty) {
-    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows}) {
         Ring ring = Ring::create(epochs(2, 1));
         Writer writer(ring, {0, 1});
         Loader loader(ring, {.batch = 2, .layout = layout});
@@ -113,7 +113,8 @@ TEST_F(EpochTest, DeliversARangeOfHolesEmpty) {
             EXPECT_EQ(batch->size(), 0u);
             EXPECT_EQ(batch->first_index(), 0u);
             EXPECT_EQ(batch->last_index(), 2u);
-            EXPECT_EQ(batch->width("floats"), layout == Layout::padded ? 32 : 0);
+            const bool is_wide = layout == Layout::padded || layout == Layout::rows;
+            EXPECT_EQ(batch->width("floats"), is_wide ? 32 : 0);
             EXPECT_EQ(batch->offsets("ints")[0], 0);
             EXPECT_EQ(batch->holes().size(), 2u);
             EXPECT_NE(batch->data(0), nullptr);

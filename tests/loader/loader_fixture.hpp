@@ -115,6 +115,7 @@ class LoaderFixture : public RingFixture {
             longest = std::max<std::int64_t>(longest, length);
         }
         const std::int64_t capacity = batch.schema()[batch.schema().index_of(name)].capacity;
+        // Of this pair the ring's rows are as wide as the capacity, too.
         const std::int64_t width = batch.layout() == Layout::packed    ? 0
                                    : batch.layout() == Layout::trimmed ? longest
                                                                        : capacity;
@@ -126,14 +127,17 @@ class LoaderFixture : public RingFixture {
         EXPECT_EQ(
             std::vector<std::int32_t>(batch.offsets(name), batch.offsets(name) + on_host.size()),
             offsets);
+        const auto found = batch.values<T>(name);
         std::vector<T> wanted;
         for (const std::uint64_t item : batch.items()) {
             std::vector<T> row = content_of(item);
-            if (width != 0) row.resize(static_cast<std::size_t>(width), pad);
+            for (auto i = row.size(); i < static_cast<std::size_t>(width); ++i) {
+                const bool may_be_any = batch.layout() == Layout::rows;
+                row.push_back(may_be_any ? found[wanted.size() + i] : pad);
+            }
             wanted.insert(wanted.end(), row.begin(), row.end());
         }
         // Bit by bit: -0 is not 0, and NaN is itself.
-        const auto found = batch.values<T>(name);
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(found) % 256, 0u);
         for (std::size_t i = 0; i < wanted.size(); ++i) {
             ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]),

@@ -224,7 +224,7 @@ TEST_F(PipelineFaultTest, TellsOfABatchThatDoesNotFitTheLimit) {
 
 TEST_F(PipelineFaultTest, GoesThroughABufferWhereTheRingCannotBePinned) {
     device_->refuse_registration("no such right here");
-    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows}) {
         RingOptions ring_options = options(60);
         Ring ring = Ring::create(ring_options);
         Writer writer(ring);
@@ -239,7 +239,7 @@ TEST_F(PipelineFaultTest, GoesThroughABufferWhereTheRingCannotBePinned) {
         expect_books(ring);
     }
     const std::string said = "cannot be pinned for simulated: no such right here";
-    EXPECT_EQ(count(messages(), said), 3u) << "once for each loader";
+    EXPECT_EQ(count(messages(), said), 4u) << "once for each loader";
     expect_no_mistakes();
 }
 

@@ -53,7 +53,7 @@ TEST_F(PipelineTest, WakesAProducerWhenACopyIsComplete) {
 }
 
 TEST_F(PipelineTest, DeliversTheSameFromADeviceThatIsLate) {
-    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows}) {
         RingOptions shuffled = options(500);
         shuffled.shuffle_seed = 5;
         Ring ring = Ring::create(shuffled);

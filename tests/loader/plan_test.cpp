@@ -27,6 +27,18 @@ TEST(BatchFormTest, KnowsTheLargestBatch) {
     EXPECT_EQ(form.pads, std::vector<schema::Element>(2)) << "zero where none is given";
 }
 
+TEST(BatchFormTest, KnowsTheRowsOfTheRing) {
+    const Schema schema{{"mel", f32, 100}, {"text", u8, 7}, {"wide", f64, 3}, {"line", i16, 32}};
+    const BatchForm form = BatchForm::of(schema, 64, {.batch = 32, .layout = Layout::rows});
+    const std::vector<std::int64_t> widths{112, 16, 4, 32};
+    for (std::size_t i = 0; i < schema.size(); ++i) {
+        EXPECT_EQ(form.width_of(i, 2), widths[i]);
+        EXPECT_EQ(form.most_bytes(i),
+                  32 * static_cast<std::uint64_t>(widths[i]) * bytes_of(schema[i].dtype));
+    }
+    EXPECT_EQ(form.values_bytes, 32u * (448 + 16 + 32 + 64));
+}
+
 TEST(BatchFormTest, EncodesPadValuesByTheirField) {
     const BatchForm form =
         BatchForm::of(kSchema, 64, {.batch = 1, .pad_values = {{"text", 255}, {"mel", -1.5}}});
@@ -154,22 +166,25 @@ void expect_plan(Layout layout, DType offsets, std::size_t records, std::mt19937
             EXPECT_EQ(field.offsets[record + 1], end);
         }
         EXPECT_EQ(field.longest, longest);
+        const std::int64_t of_ring[] = {112, 16};  // 448 bytes, and 16
         EXPECT_EQ(field.width, layout == Layout::packed    ? 0
                                : layout == Layout::trimmed ? longest
-                                                           : std::int64_t{kSchema[i].capacity});
+                               : layout == Layout::padded  ? std::int64_t{kSchema[i].capacity}
+                                                           : of_ring[i]);
         EXPECT_EQ(planned.shapes[i].total, end);
         EXPECT_EQ(planned.shapes[i].longest, longest);
         EXPECT_EQ(planned.shapes[i].width, field.width);
     }
     EXPECT_EQ(planned.target.values[0], planned.values.data());
-    EXPECT_EQ(planned.target.values[1], planned.values.data() + 32 * 100 * 4) << "always there";
+    const std::size_t row = layout == Layout::rows ? 448 : 400;
+    EXPECT_EQ(planned.target.values[1], planned.values.data() + 32 * row) << "always there";
 }
 
 TEST(PlanTest, SumsLengthsUpInEveryLayout) {
     const std::uint64_t seed = test_seed();
     SCOPED_TRACE(seed_note(seed));
     std::mt19937_64 random(seed);
-    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows}) {
         for (const std::size_t records : {0u, 1u, 2u, 31u, 32u}) {
             for (const DType offsets : {i32, i64}) {
                 SCOPED_TRACE(std::to_string(records) + " records, " + std::string(name_of(layout)));
@@ -198,6 +213,23 @@ TEST(PlanTest, FitsABatchIntoALimit) {
     const std::string refusal = error_text<SystemError>(plan);
     EXPECT_TRUE(contains(refusal, "the batch of records 7 to 8 takes 1280 bytes as packed"));
     EXPECT_TRUE(contains(refusal, "batch_bytes_limit is 1024"));
+}
+
+TEST(PlanTest, FitsRowsIntoALimit) {
+    const LoaderOptions rows{.batch = 32, .layout = Layout::rows, .batch_bytes_limit = 2048};
+    const BatchForm form = BatchForm::of(kSchema, 64, rows);
+    Planned planned(form);
+    Taken taken{.indices = {7, 8}, .lengths = {1, 0, 7, 7}, .holes = {}};
+    std::vector<std::uint32_t> slots{0, 1};
+    const auto plan = [&] {
+        make_plan(form, taken, slots, planned.memory(), planned.shapes, planned.plan,
+                  planned.target);
+    };
+    plan();
+    EXPECT_EQ(planned.target.values[1], planned.values.data() + 1024) << "896 bytes, aligned";
+    taken = {.indices = {7, 8, 9, 10, 11}, .lengths = std::vector(10, 0u), .holes = {}};
+    slots = {0, 1, 2, 3, 4};
+    EXPECT_TRUE(contains(error_text<SystemError>(plan), "takes 2560 bytes as rows"));
 }
 
 TEST(PlanTest, TakesALimitOfMoreThanEnoughAsNone) {

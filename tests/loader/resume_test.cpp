@@ -29,6 +29,15 @@ class ResumeTest : public LoaderFixture {
         const State state = loader.state();
         return State::from_json(state.to_json());  // as a checkpoint keeps it
     }
+    // Of a loader that stands before record `index` of a ring with these options.
+    static State state_at(const RingOptions& ring, std::uint64_t index) {
+        return State::of(Sampler({.epoch_records = ring.epoch_records,
+                                  .shuffle_seed = ring.shuffle_seed,
+                                  .rank = ring.rank,
+                                  .world_size = ring.world_size,
+                                  .remainder = ring.remainder}),
+                         index);
+    }
     std::string refusal_of(const RingOptions& bad) {
         return error_text<UsageError>([&] { Ring::create(bad); });
     }
@@ -101,7 +110,7 @@ TEST_F(ResumeTest, ContinuesOnTheGridOfAnotherBatchSize) {
 
 TEST_F(ResumeTest, KeepsAShortFirstBatchAlsoWhereTheLastIsDropped) {
     RingOptions ring_options = shuffled(18, 1);
-    ring_options.resume = State{.index = 6, .epoch_records = 18, .shuffle_seed = 21};
+    ring_options.resume = state_at(ring_options, 6);
     std::vector<Seen> batches;
     run(batches, ring_options, {.batch = 4, .drop_last = true});
     ASSERT_EQ(batches.size(), 3u) << "[6, 8), [8, 12), [12, 16); not [16, 18)";
@@ -129,7 +138,7 @@ TEST_F(ResumeTest, ContinuesFromBatchesThatWereOutOrPrefetched) {
 
 TEST_F(ResumeTest, CountsOnlyWhatCameAfterIt) {
     RingOptions ring_options = shuffled(10, 3);
-    ring_options.resume = State{.index = 14, .epoch_records = 10, .shuffle_seed = 21};
+    ring_options.resume = state_at(ring_options, 14);
     Ring ring = Ring::create(ring_options);
     Writer writer(ring);
     Loader loader(ring, {.batch = 4});
@@ -143,7 +152,7 @@ TEST_F(ResumeTest, CountsOnlyWhatCameAfterIt) {
 
 TEST_F(ResumeTest, EndsAtOnceFromTheEnd) {
     RingOptions ring_options = shuffled(4, 1);
-    ring_options.resume = State{.index = 4, .epoch_records = 4, .shuffle_seed = 21};
+    ring_options.resume = state_at(ring_options, 4);
     Ring ring = Ring::create(ring_options);
     Producer producer = ring.producer();
     EXPECT_EQ(producer.claim().outcome(), Outcome::end);
@@ -178,26 +187,66 @@ TEST_F(ResumeTest, ContinuesAStreamAtItsNextIndex) {
     expect_books(ring);
 }
 
+TEST_F(ResumeTest, ContinuesFromTheFirstVersionOfAState) {
+    RingOptions ring_options = shuffled(10, 3);
+    std::vector<Seen> batches, wanted;
+    ring_options.resume = State::from_json(
+        R"({"headrace_state":1,"index":14,"epoch_records":10,"shuffle_seed":21,"rank":0,)"
+        R"("world_size":1,"remainder":"drop"})");
+    run(batches, ring_options, {.batch = 4});
+    run(wanted, shuffled(10, 3), {.batch = 4});
+    EXPECT_EQ(batches, std::vector<Seen>(wanted.begin() + 4, wanted.end()));
+}
+
 TEST_F(ResumeTest, IsRefusedInAnotherOrder) {
     RingOptions bad = shuffled(10, 3);
-    bad.resume = State{.index = 4, .epoch_records = 10, .shuffle_seed = 22};
+    bad.resume = state_at(bad, 4);
+    bad.shuffle_seed = 22;
     EXPECT_TRUE(contains(refusal_of(bad),
                          "ring \"test\": cannot resume from a state of another "
-                         "order; shuffle_seed was 22, is 21"));
-    bad.resume->shuffle_seed.reset();
-    EXPECT_TRUE(contains(refusal_of(bad), "shuffle_seed was none, is 21"));
-    bad.resume = State{.index = 4, .epoch_records = 11, .shuffle_seed = 21};
+                         "order; shuffle_seed was 21, is 22"));
+    bad.shuffle_seed.reset();
+    EXPECT_TRUE(contains(refusal_of(bad), "shuffle_seed was 21, is none"));
+    bad = shuffled(10, 3);
+    bad.resume = state_at(shuffled(11, 3), 4);
     EXPECT_TRUE(contains(refusal_of(bad), "epoch_records was 11, is 10"));
-    bad.resume = State{.index = 4,
-                       .epoch_records = 10,
-                       .shuffle_seed = 21,
-                       .rank = 1,
-                       .world_size = 2,
-                       .remainder = Remainder::pad};
+    bad.remainder = Remainder::pad;
+    bad.world_size = 2;
     EXPECT_TRUE(contains(refusal_of(bad),
-                         "rank was 1, is 0; world_size was 2, is 1; remainder was pad, is drop"));
-    bad.resume = State{.index = 31, .epoch_records = 10, .shuffle_seed = 21};
+                         "epoch_records was 11, is 10; remainder was drop, is "
+                         "pad"));
+    bad = shuffled(10, 3);
+    bad.resume = state_at(bad, 31);
     EXPECT_TRUE(contains(refusal_of(bad), "resumes at record 31, but ends at 30"));
+}
+
+TEST_F(ResumeTest, IsRefusedByAStateWhoseNumbersDoNotAgree) {
+    RingOptions bad = shuffled(10, 3);
+    const State good = state_at(bad, 14);
+    const auto with = [&](const auto& change) {
+        bad.resume = good;
+        change(*bad.resume);
+        return refusal_of(bad);
+    };
+    const std::string wrong = "ring \"test\": cannot resume from this state: ";
+    EXPECT_TRUE(contains(with([](State& s) { s.index = 15; }), wrong + "its numbers do not agree"));
+    EXPECT_TRUE(contains(with([](State& s) { s.epoch = 2; }), "\"epoch\":1,\"position\":4"));
+    EXPECT_TRUE(contains(with([](State& s) { s.position = 3; }), "its numbers do not agree"));
+    EXPECT_TRUE(contains(with([](State& s) { s.world_size = 2; }), "its numbers do not agree"));
+    EXPECT_TRUE(contains(with([](State& s) { s.rank = 1; }), wrong + "sampler: rank 1 of"));
+    EXPECT_TRUE(contains(with([](State& s) { s.world_size = 0; }), "world_size 0"));
+    EXPECT_TRUE(contains(with([](State& s) { s.world_size = 11; }), "leave none for a rank"));
+    EXPECT_TRUE(contains(with([](State& s) { s.origin_position = 11; }), "origin_position 11"));
+    EXPECT_TRUE(contains(with([](State& s) { s.origin_epoch = ~0ull; }), "lies behind 2^62"));
+    EXPECT_TRUE(contains(with([](State& s) { s.index = ~0ull; }),
+                         "index 18446744073709551615, wanted at most 2^62"));
+    bad.world_size = 2;
+    EXPECT_TRUE(contains(with([](State& s) { s.position = 3; }), "its numbers do not agree"));
+    RingOptions stream = options(0);
+    stream.resume = State{.index = 5, .position = 5};
+    EXPECT_TRUE(contains(refusal_of(stream), "its numbers do not agree"));
+    stream.resume = State{.index = ~0ull};
+    EXPECT_TRUE(contains(refusal_of(stream), "wanted at most 2^62"));
 }
 
 }  // namespace

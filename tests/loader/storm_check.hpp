@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Check {
   public:
     // Throws std::logic_error that tells what the host says wrong of the batch.
     Check(const Plan& plan, const Batch& batch);
+    // Of the memory that it is stripped into.
+    Check(const Plan& plan, const Batch& batch, std::span<const StripTarget> targets);
 
     // On the device: what is wrong there, or "".
     std::string look() const;
@@ -43,7 +46,7 @@ class Check {
 
     const Schema schema_;
     const std::uint64_t first_;
-    const bool wide_;
+    const bool wide_, has_tails_;
     std::vector<std::uint64_t> indices_;
     std::vector<FieldCheck> fields_;
     std::vector<schema::Element> pads_;

@@ -34,7 +34,7 @@ Plan Plan::of(std::uint64_t seed) {
     plan.drop_last = plan.has_epochs && one_in(3);
     plan.batch = 1 + draw(std::min(4u, slots_of(plan.size) / 2));
     plan.depth = 1 + draw(4);
-    plan.layout = static_cast<Layout>(static_cast<std::uint32_t>(Layout::packed) + draw(3));
+    plan.layout = static_cast<Layout>(static_cast<std::uint32_t>(Layout::packed) + draw(4));
     plan.wide_offsets = one_in(3);
     if (one_in(2)) plan.pad = 7;
     plan.flushes = one_in(10);
@@ -46,6 +46,7 @@ Plan Plan::of(std::uint64_t seed) {
     plan.producers = draw(3);
     plan.drops = one_in(4);
     plan.streams = 1 + draw(3);
+    plan.strips = (plan.layout == Layout::packed || plan.layout == Layout::rows) && draw(3) != 0;
     plan.gives_back_elsewhere = one_in(4);
     plan.leases_outlive = one_in(3);
     if (one_in(6)) plan.batches_before_end = draw(8);
@@ -67,7 +68,8 @@ std::string Plan::describe() const {
          << (flushes ? ", flush" : "") << ", limit " << static_cast<int>(limit)
          << (refuses_registration ? ", bounced" : "") << ", " << records << " records, "
          << producers << " producers" << (drops ? " that drop" : "") << ", " << streams
-         << " streams" << (gives_back_elsewhere ? ", given back elsewhere" : "")
+         << " streams" << (strips ? ", stripped" : "")
+         << (gives_back_elsewhere ? ", given back elsewhere" : "")
          << (leases_outlive ? ", leases outlive the loader" : "") << ", ends after "
          << static_cast<std::int64_t>(batches_before_end) << " batches, fault "
          << static_cast<int>(fault) << " after " << calls_before_fault << " calls";

@@ -43,6 +43,7 @@ struct Plan {
     unsigned producers = 0;     // threads; none: the trainer writes by itself
     bool drops = false;         // producers now and then give a record back
     unsigned streams = 1;
+    bool strips = false;                // batches go into memory of the trainer's, too
     bool gives_back_elsewhere = false;  // in another thread
     bool leases_outlive = false;        // the loader
     std::uint64_t batches_before_end = ~std::uint64_t{0};

@@ -182,7 +182,44 @@ void Run::use(Batch& batch, std::size_t number) {
         batch.used_on(other.ref());
         stream = &other;
     }
-    if (draw(2) == 0) stream->enqueue(scribble);
+    const bool writes = draw(2) == 0;
+    if (plan_.strips && draw(2) == 0) {
+        // Any stream, which need not wait for the batch by itself.
+        device::SimulatedStream& other = world_.stream(draw(plan_.streams));
+        strip(batch, other);
+        if (writes && &other != stream) stream->wait_for(other);
+    }
+    if (writes) stream->enqueue(scribble);
+}
+
+// Into memory that holds rubbish before, is looked at on the same stream, and goes when that has
+// passed.
+void Run::strip(Batch& batch, device::SimulatedStream& stream) {
+    const std::shared_ptr<Simulator> simulator = world_.device().simulator();
+    const auto allocate = [&](std::size_t bytes) {
+        stripped_.emplace_back(simulator->allocate(bytes, Simulator::Memory::device),
+                               [simulator](void* memory) { simulator->free(memory); });
+        return stripped_.back().get();
+    };
+    std::vector<StripTarget> targets;
+    for (std::size_t i = 0; i < batch.schema().size(); ++i) {
+        const auto total = static_cast<std::size_t>(batch.total(i));
+        targets.push_back(
+            {.values = allocate(total * bytes_of(batch.schema()[i].dtype)),
+             .offsets = allocate((batch.size() + 1) * bytes_of(batch.offsets_dtype()))});
+    }
+    batch.strip_into(targets, stream.ref());
+    const auto check = std::make_shared<Check>(plan_, batch, targets);
+    const auto run = [this, check](std::size_t) {
+        const std::string wrong = check->look();
+        if (!wrong.empty()) complain(wrong);
+    };
+    // Where the batch's memory has gone too early there is nothing to look at.
+    std::vector<Simulator::Access> touches = check->touches(false);
+    for (const Simulator::Access& access : Check(plan_, batch).touches(false)) {
+        touches.push_back(access);
+    }
+    stream.enqueue({.run = run, .touches = std::move(touches)});
 }
 
 // ---- leases ------------------------------------------------------------------------------------
@@ -216,6 +253,7 @@ void Run::end_loader() {
     loader_.reset();
     give_back_all();
     for (std::size_t i = 0; i < World::kStreams; ++i) world_.stream(i).synchronize();
+    stripped_.clear();
 }
 
 // One that has come by now.

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -42,6 +43,7 @@ class Run {
     void note_batch(const Batch& batch);
     void pass_epoch_end();
     void use(Batch& batch, std::size_t stream);
+    void strip(Batch& batch, device::SimulatedStream& stream);
     void give_back_one();
     void give_back_all();
     void expect_fault_to_be_told();
@@ -64,6 +66,7 @@ class Run {
 
     std::optional<Loader> loader_;
     std::vector<Batch> leases_;
+    std::vector<std::shared_ptr<void>> stripped_;  // memory of the trainer's
     std::uint64_t next_ = 0, epoch_ = 0, batches_ = 0;
     bool has_ended_ = false, has_failed_ = false;
 

@@ -311,6 +311,31 @@ TEST_F(ProcessTest, ContinuesFromTheStateOfAKilledRun) {
     EXPECT_EQ(items, all_items(ring, 180));
 }
 
+// Producers compute their items by themselves, from what the memory says of the run.
+TEST_F(ProcessTest, ContinuesAsOneOfMoreRanks) {
+    RingOptions shuffled = options(90);
+    shuffled.epochs = 2;
+    shuffled.shuffle_seed = 3;
+    {
+        Ring ring = Ring::create(shuffled);
+        Child first = start();
+        Loader loader(ring, {.batch = 8, .device = Device::host()});
+        for (int i = 0; i < 5; ++i) loader.next();
+        shuffled.resume = loader.state();
+    }
+    const Sampler alone({.epoch_records = 90, .shuffle_seed = 3});
+    std::vector<std::uint64_t> wanted;
+    for (std::uint64_t place = 40; place < 180; place += 2) {
+        wanted.push_back(alone.item_of(place + 1));
+    }
+    shuffled.rank = 1;
+    shuffled.world_size = 2;
+    Ring ring = Ring::create(shuffled);
+    Child second = start(), third = start();
+    Consumer consumer = ring.consumer();
+    EXPECT_EQ(drain(consumer), wanted);
+}
+
 TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
     Ring ring = Ring::create(options(5));
     int error = 0;
@@ -330,7 +355,7 @@ TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
         0);
     EXPECT_EQ(welcome.accepted, 0u);
     EXPECT_TRUE(fds.empty());
-    EXPECT_NE(std::string(welcome.refusal).find("layout version 3, this trainer has 2"),
+    EXPECT_NE(std::string(welcome.refusal).find("layout version 4, this trainer has 3"),
               std::string::npos)
         << welcome.refusal;
 }

@@ -1,8 +1,11 @@
 // The header that whoever attaches reads: every way in which it can be wrong is refused by name.
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "headrace/error.hpp"
@@ -28,8 +31,23 @@ Description example() {
                                                .shuffle_seed = 9,
                                                .rank = 1,
                                                .world_size = 2,
-                                               .remainder = Remainder::pad});
+                                               .remainder = Remainder::pad,
+                                               .origin_epoch = 1,
+                                               .origin_position = 31});
     return description;
+}
+
+// FNV-1a over the bytes, with magic and hash zero.
+std::uint64_t hash_of(const Header& header) {
+    std::byte bytes[sizeof(Header)];
+    std::memcpy(bytes, &header, sizeof(Header));
+    std::memset(bytes + offsetof(Header, magic), 0, sizeof(header.magic));
+    std::memset(bytes + offsetof(Header, hash), 0, sizeof(header.hash));
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (const std::byte byte : bytes) {
+        hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3u;
+    }
+    return hash;
 }
 
 class HeaderTest : public testing::Test {
@@ -77,8 +95,29 @@ TEST_F(HeaderTest, RefusesEveryFlippedByte) {
 
 TEST_F(HeaderTest, NamesTheVersionsThatDiffer) {
     header().version = kLayoutVersion + 3;
-    EXPECT_NE(refusal().find("layout version 5, this program reads 2"), std::string::npos)
+    EXPECT_NE(refusal().find("layout version 6, this program reads 3"), std::string::npos)
         << refusal();
+}
+
+// Numbers that no sampler can have, under a hash that is right.
+TEST_F(HeaderTest, RefusesAnOrderThatCannotBe) {
+    const std::vector<std::pair<std::string, std::function<void()>>> changes{
+        {"rank 2 of world_size 2", [this] { header().rank = 2; }},
+        {"rank 1 of world_size 0", [this] { header().world_size = 0; }},
+        {"remainder 2", [this] { header().remainder = 2; }},
+        {"origin_position 101 of origin_epoch 1", [this] { header().origin_position = 101; }},
+        {"origin_epoch 4 lies behind 3 epochs", [this] { header().origin_epoch = 4; }},
+        {"wanted at most 2^62", [this] { header().epoch_records = ~0ull; }},
+        {"start_index 86 of 85", [this] { header().start_index = 86; }}};
+    const Header good = header();
+    for (const auto& [text, change] : changes) {
+        change();
+        header().hash = hash_of(header());
+        EXPECT_NE(refusal().find("the header is not valid"), std::string::npos) << text;
+        EXPECT_NE(refusal().find(text), std::string::npos) << refusal();
+        std::memcpy(bytes_.data(), &good, sizeof(good));
+        ASSERT_EQ(refusal(), "accepted");
+    }
 }
 
 TEST_F(HeaderTest, TellsAnotherByteOrder) {

@@ -290,6 +290,42 @@ TEST_F(RingTest, DeliversEachRecordOfManyThreadsOnce) {
     expect_balance(ring.stats());
 }
 
+// Two ranks go on where three stood: 9 of 15 records of the first of two epochs are dealt out. Ends
+// of epochs come where they are due, and ranges do not reach over them.
+TEST_F(RingTest, SharesOutWhatIsLeftOfAnEpochAmongOtherRanks) {
+    const State state =
+        State::of(Sampler({.epoch_records = 15, .shuffle_seed = 8, .rank = 2, .world_size = 3}), 3);
+    const Sampler alone({.epoch_records = 15, .shuffle_seed = 8});
+    for (std::uint32_t rank = 0; rank < 2; ++rank) {
+        RingOptions half = options(15);
+        half.epochs = 2;
+        half.shuffle_seed = 8;
+        half.rank = rank;
+        half.world_size = 2;
+        half.resume = state;
+        Ring ring = Ring::create(half);
+        Producer producer = ring.producer();
+        Consumer consumer = ring.consumer();
+        std::vector<std::uint64_t> items, wanted;
+        std::vector<std::size_t> sizes;
+        for (int i = 0; i < 10; ++i) producer.put({}, {});
+        EXPECT_EQ(producer.put({}, {}), Outcome::end);
+        for (auto run = consumer.take(4); run.outcome() != Outcome::end; run = consumer.take(4)) {
+            sizes.push_back(run ? run->size() : 0);
+            for (std::size_t i = 0; run && i < run->size(); ++i) {
+                items.push_back(run->item(i));
+                EXPECT_EQ(run->epoch(i), run->index(i) < 3 ? 0u : 1u);
+            }
+        }
+        for (std::uint64_t place = 9; place < 29; place += 2) {
+            wanted.push_back(alone.item_of(place + rank));
+        }
+        EXPECT_EQ(items, wanted);
+        EXPECT_EQ(sizes, (std::vector<std::size_t>{3, 0, 4, 3, 0}));
+        expect_balance(ring.stats());
+    }
+}
+
 TEST_F(RingTest, LetsNothingHappenToARecordThatFinishGaveBack) {
     Ring ring = Ring::create(options(3));
     Producer gone = ring.producer();

@@ -9,7 +9,7 @@ namespace headrace {
 namespace {
 
 TEST(LayoutTest, ReadsTheNamesThatItWrites) {
-    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded}) {
+    for (const Layout layout : {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows}) {
         EXPECT_EQ(parse_layout(name_of(layout)), layout);
     }
     EXPECT_EQ(name_of(Layout::packed), "packed");
@@ -21,7 +21,7 @@ TEST(LayoutTest, ReadsTheNamesThatItWrites) {
 TEST(LayoutTest, NamesWhatItFoundAndWhatItWanted) {
     for (const char* const text : {"", "Packed", "packed ", "jagged", "?"}) {
         EXPECT_EQ(error_text<UsageError>([&] { parse_layout(text); }),
-                  "layout \"" + std::string(text) + "\", wanted packed, trimmed or padded");
+                  "layout \"" + std::string(text) + "\", wanted packed, trimmed, padded or rows");
     }
 }
 

@@ -16,6 +16,7 @@
 #include "device/cuda/copy_stream.hpp"
 #include "device/cuda/owners.hpp"
 #include "device/cuda/pinned_ring.hpp"
+#include "device/cuda/stripping.hpp"
 #include "headrace/error.hpp"
 
 namespace headrace::device {
@@ -113,6 +114,9 @@ class CudaBackend final : public Backend {
         if (is_default(stream)) current.emplace(ordinal_);
         check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), ordinal_,
               "cudaStreamWaitEvent of the trainer's stream");
+    }
+    void strip(const StripPlan& plan, StreamRef stream) override {
+        cuda::strip(ordinal_, plan, stream_of(stream));
     }
     std::optional<double> seconds_between(Event& from, Event& to) override {
         float milliseconds = 0;

@@ -6,6 +6,7 @@
 
 #include "device/cuda/call.hpp"
 #include "device/cuda/link_probe.hpp"
+#include "device/cuda/stripping.hpp"
 #include "device/slot_runs.hpp"
 #include "headrace/error.hpp"
 #include "headrace/schema.hpp"
@@ -77,10 +78,7 @@ CudaCopyStream::~CudaCopyStream() {
 // What would otherwise happen at the first batch.
 void CudaCopyStream::load() {
     check(kernels::load_kernels(), ordinal_, "load_kernels");
-    int processors = 0;
-    check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, ordinal_), ordinal_,
-          "cudaDeviceGetAttribute(MultiProcessorCount)");
-    strip_blocks_ = kStripBlocksPerProcessor * static_cast<unsigned>(processors);
+    strip_blocks_ = strip_blocks(ordinal_);
 }
 
 // Rows as wide as slots, one field behind the other. Not where no way needs them, nor, where a
@@ -89,7 +87,7 @@ void CudaCopyStream::allocate_staging() {
     const bool is_wanted =
         bounce_ ? form_.layout != Layout::packed
                 : form_.transfer != Transfer::direct && form_.transfer != Transfer::gather;
-    if (!is_wanted) return;
+    if (!is_wanted || keeps_rows()) return;
     std::vector<std::size_t> at;
     std::size_t bytes = 0;
     for (const FieldForm& field : form_.fields) {
@@ -194,8 +192,9 @@ Transfer CudaCopyStream::choose(const BatchPlan& plan, std::size_t i) const {
          .longest_bytes = static_cast<std::uint64_t>(field.longest) * form.element_bytes,
          .payload_bytes = static_cast<std::uint64_t>(field.offsets.back()) * form.element_bytes,
          .element_bytes = form.element_bytes,
+         .keeps_rows = keeps_rows(),
          .lengths = field.lengths},
-        may_stage());
+        may_stage() || keeps_rows());
 }
 
 std::uint64_t CudaCopyStream::bring(const Batch& batch, std::size_t field) {
@@ -230,9 +229,9 @@ void CudaCopyStream::add_unpacking(const Batch& batch, const kernels::FieldJob& 
     add(form_.layout == Layout::packed ? batch.work.strip : batch.work.pad, job);
 }
 
-// The payload is in its rows: what is left are their tails.
+// The payload is in its rows: what is left are their tails, where these matter.
 void CudaCopyStream::add_tails(const Batch& batch, const kernels::FieldJob& job) const {
-    if (form_.layout != Layout::packed) add(batch.work.fill, job);
+    if (form_.layout != Layout::packed && !keeps_rows()) add(batch.work.fill, job);
 }
 
 // Whole rows, padding and all.
@@ -242,14 +241,15 @@ std::uint64_t CudaCopyStream::bring_rows(const Batch& batch, std::size_t i) {
     const bool is_packed = form_.layout == Layout::packed &&
                            form.row_bytes == form.capacity * form.element_bytes &&
                            is_full(form, batch.plan.fields[i]);
-    std::byte* const to = is_packed ? batch.target.values[i] : staging_of(i);
+    const bool is_in_place = is_packed || keeps_rows();
+    std::byte* const to = is_in_place ? batch.target.values[i] : staging_of(i);
     std::uint64_t bytes = 0;
     for_each_run(batch.plan.slots, [&](const SlotRun& run) {
         bytes +=
             copies_.copy(to + run.first_record * form.row_bytes,
                          form.rows + run.first_slot * form.row_bytes, run.records * form.row_bytes);
     });
-    if (is_packed) return bytes;
+    if (is_in_place) return bytes;
     kernels::FieldJob job = job_of(batch, i);
     job.source = to;
     job.row_bytes = form.row_bytes;
@@ -314,6 +314,7 @@ std::uint64_t CudaCopyStream::bring_by_kernel(const Batch& batch, std::size_t i)
 
 // Packed by the host, and copied as it is; rows are made on the GPU.
 std::uint64_t CudaCopyStream::bring_by_bounce(const Batch& batch, std::size_t i) {
+    if (keeps_rows()) return bring_rows_by_bounce(batch, i);
     kernels::FieldJob job = job_of(batch, i);
     const std::byte* const from =
         bounce_->pack(form_.fields[i], batch.plan.fields[i], batch.plan.slots);
@@ -327,6 +328,20 @@ std::uint64_t CudaCopyStream::bring_by_bounce(const Batch& batch, std::size_t i)
               "cudaMemcpyAsync from a bounce buffer");
     }
     if (form_.layout != Layout::packed) add(batch.work.pad, job);
+    return bytes;
+}
+
+// Packed by the host, and taken apart by the copies: each record goes to its row.
+std::uint64_t CudaCopyStream::bring_rows_by_bounce(const Batch& batch, std::size_t i) {
+    const FieldForm& form = form_.fields[i];
+    const FieldPlan& field = batch.plan.fields[i];
+    const std::byte* from = bounce_->pack(form, field, batch.plan.slots);
+    std::uint64_t bytes = 0;
+    for (std::size_t record = 0; record < batch.plan.slots.size(); ++record) {
+        const std::size_t length = std::size_t{field.lengths[record]} * form.element_bytes;
+        bytes += copies_.note_block(batch.target.values[i] + record * form.row_bytes, from, length);
+        from += length;
+    }
     return bytes;
 }
 

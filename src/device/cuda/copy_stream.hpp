@@ -62,6 +62,8 @@ class CudaCopyStream final : public CopyStream {
     }
     void unpack(const Work& work, Event& moved);
     bool may_stage() const noexcept { return !staging_at_.empty(); }
+    // Rows go straight to their places, and what is in their tails does not matter.
+    bool keeps_rows() const noexcept { return form_.layout == Layout::rows; }
     Transfer choose(const BatchPlan& plan, std::size_t field) const;
     kernels::FieldJob job_of(const Batch& batch, std::size_t field) const;
     void add_unpacking(const Batch& batch, const kernels::FieldJob& job) const;
@@ -73,6 +75,7 @@ class CudaCopyStream final : public CopyStream {
     std::uint64_t bring_records(const Batch& batch, std::size_t field);
     std::uint64_t bring_by_kernel(const Batch& batch, std::size_t field) const;
     std::uint64_t bring_by_bounce(const Batch& batch, std::size_t field);
+    std::uint64_t bring_rows_by_bounce(const Batch& batch, std::size_t field);
     void launch(const kernels::Jobs& jobs,
                 cudaError_t (*kernel)(const kernels::Jobs&, unsigned, cudaStream_t),
                 unsigned max_blocks, cudaStream_t stream, const char* name) const;

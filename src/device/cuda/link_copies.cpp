@@ -79,14 +79,20 @@ std::uint64_t LinkCopies::note(std::byte* to, const std::byte* from, std::size_t
     const std::uint64_t all = bytes;
     while (bytes != 0) {
         const std::size_t part = part_of(from, bytes);
-        to_.push_back(to);
-        from_.push_back(from);
-        bytes_.push_back(part);
+        note_block(to, from, part);
         to += part;
         from += part;
         bytes -= part;
     }
     return all;
+}
+
+std::uint64_t LinkCopies::note_block(std::byte* to, const std::byte* from, std::size_t bytes) {
+    if (bytes == 0) return 0;
+    to_.push_back(to);
+    from_.push_back(from);
+    bytes_.push_back(bytes);
+    return bytes;
 }
 
 void LinkCopies::submit() {

@@ -25,6 +25,8 @@ class LinkCopies {
     // Notes a copy for submit(), which enqueues all that were noted at once, in no order among
     // them.
     std::uint64_t note(std::byte* to, const std::byte* from, std::size_t bytes);
+    // The same of other memory than the ring's, pinned as a whole.
+    std::uint64_t note_block(std::byte* to, const std::byte* from, std::size_t bytes);
     void submit();
 
   private:

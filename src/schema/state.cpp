@@ -10,7 +10,7 @@ namespace headrace {
 
 namespace {
 
-constexpr std::uint64_t kStateVersion = 1;
+constexpr std::uint64_t kStateVersion = 2;
 
 [[noreturn]] void fail(const std::string& found) {
     throw UsageError("loader state: found " + found +
@@ -86,20 +86,54 @@ class FlatObject {
     std::map<std::string, std::string> values_;
 };
 
+// What version 1 does not say follows from its index, for nobody's origin was another than 0.
+State completed(const State& state) {
+    if (state.epoch_records == 0) return state;
+    try {
+        return State::of(Sampler({.epoch_records = state.epoch_records,
+                                  .shuffle_seed = state.shuffle_seed,
+                                  .rank = state.rank,
+                                  .world_size = state.world_size,
+                                  .remainder = state.remainder}),
+                         state.index);
+    } catch (const UsageError& error) {
+        fail(std::string("the options of no run: ") + error.what());
+    }
+}
+
 }  // namespace
 
+State State::of(const Sampler& sampler, std::uint64_t index) {
+    const SamplerOptions& options = sampler.options();
+    return {.index = index,
+            .epoch = sampler.epoch_of(index),
+            .position = sampler.global_position_of(index),
+            .epoch_records = options.epoch_records,
+            .shuffle_seed = options.shuffle_seed,
+            .rank = options.rank,
+            .world_size = options.world_size,
+            .remainder = options.remainder,
+            .origin_epoch = options.origin_epoch,
+            .origin_position = options.origin_position};
+}
+
 std::string State::to_json() const {
-    return "{\"headrace_state\":" + std::to_string(kStateVersion) +
-           ",\"index\":" + std::to_string(index) +
-           ",\"epoch_records\":" + std::to_string(epoch_records) +
+    const auto number = [](const char* key, std::uint64_t value) {
+        return ",\"" + std::string(key) + "\":" + std::to_string(value);
+    };
+    return "{\"headrace_state\":" + std::to_string(kStateVersion) + number("index", index) +
+           number("epoch", epoch) + number("position", position) +
+           number("epoch_records", epoch_records) +
            ",\"shuffle_seed\":" + (shuffle_seed ? std::to_string(*shuffle_seed) : "null") +
-           ",\"rank\":" + std::to_string(rank) + ",\"world_size\":" + std::to_string(world_size) +
-           ",\"remainder\":\"" + (remainder == Remainder::pad ? "pad" : "drop") + "\"}";
+           number("rank", rank) + number("world_size", world_size) + ",\"remainder\":\"" +
+           (remainder == Remainder::pad ? "pad" : "drop") + "\"" +
+           number("origin_epoch", origin_epoch) + number("origin_position", origin_position) + "}";
 }
 
 State State::from_json(std::string_view json) {
     const FlatObject object(json);
-    if (object.number<std::uint64_t>("headrace_state") != kStateVersion) {
+    const auto version = object.number<std::uint64_t>("headrace_state");
+    if (version != 1 && version != kStateVersion) {
         fail("version " + object.text("headrace_state") + " of the format");
     }
     State state;
@@ -113,6 +147,11 @@ State State::from_json(std::string_view json) {
     const std::string& remainder = object.text("remainder");
     if (remainder != "drop" && remainder != "pad") fail("remainder \"" + remainder + "\"");
     state.remainder = remainder == "pad" ? Remainder::pad : Remainder::drop;
+    if (version == 1) return completed(state);
+    state.epoch = object.number<std::uint64_t>("epoch");
+    state.position = object.number<std::uint64_t>("position");
+    state.origin_epoch = object.number<std::uint64_t>("origin_epoch");
+    state.origin_position = object.number<std::uint64_t>("origin_position");
     return state;
 }
 
