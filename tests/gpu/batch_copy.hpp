@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,9 +55,10 @@ class BatchCopy {
         }
     }
 
-    // Allocates nothing, waits for nothing.
-    void enqueue(const Batch& batch, cudaStream_t stream) {
-        layout_ = batch.layout();
+    // Allocates nothing, waits for nothing. With targets, of what the batch was stripped into.
+    void enqueue(const Batch& batch, cudaStream_t stream,
+                 std::span<const StripTarget> targets = {}) {
+        layout_ = targets.empty() ? batch.layout() : Layout::packed;
         items_.assign(batch.items().begin(), batch.items().end());
         for (std::size_t field = 0; field < values_.size(); ++field) {
             widths_[field] = batch.width(field);
@@ -65,13 +67,13 @@ class BatchCopy {
                 layout_ == Layout::packed
                     ? totals_[field]
                     : widths_[field] * static_cast<std::int64_t>(batch.size());
-            copy(values_[field], batch.data(field), static_cast<std::size_t>(elements) * 4, stream);
-            const std::size_t offsets = batch.size() + 1;
-            if (wide_offsets_) {
-                copy(offsets_[field], batch.offsets<std::int64_t>(field), offsets * 8, stream);
-            } else {
-                copy(offsets_[field], batch.offsets(field), offsets * 4, stream);
-            }
+            copy(values_[field], targets.empty() ? batch.data(field) : targets[field].values,
+                 static_cast<std::size_t>(elements) * 4, stream);
+            const void* const offsets =
+                wide_offsets_ ? static_cast<const void*>(batch.offsets<std::int64_t>(field))
+                              : batch.offsets(field);
+            copy(offsets_[field], targets.empty() ? offsets : targets[field].offsets,
+                 (batch.size() + 1) * (wide_offsets_ ? 8 : 4), stream);
         }
     }
 
@@ -109,8 +111,11 @@ class BatchCopy {
             if (record == items_.size()) break;
             std::vector<T> row = content_of(items_[record]);
             end += static_cast<std::int64_t>(row.size());
-            if (layout_ != Layout::packed) {
-                row.resize(static_cast<std::size_t>(widths_[field]), pad);
+            // What is behind a record of the layout rows may be anything.
+            while (layout_ != Layout::packed &&
+                   row.size() < static_cast<std::size_t>(widths_[field])) {
+                const std::size_t at = wanted.size() + row.size();
+                row.push_back(layout_ == Layout::rows ? element<T>(values_[field], at) : pad);
             }
             wanted.insert(wanted.end(), row.begin(), row.end());
         }

@@ -16,7 +16,7 @@
 namespace headrace {
 namespace {
 
-constexpr Layout kLayouts[] = {Layout::packed, Layout::trimmed, Layout::padded};
+constexpr Layout kLayouts[] = {Layout::packed, Layout::trimmed, Layout::padded, Layout::rows};
 constexpr Transfer kTransfers[] = {Transfer::automatic, Transfer::copy, Transfer::trim,
                                    Transfer::direct, Transfer::gather};
 
