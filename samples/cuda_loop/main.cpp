@@ -8,12 +8,14 @@
 #include <memory>
 #include <numbers>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include "headrace/loader.hpp"
 #include "headrace/ring.hpp"
+#include "launch/processes.hpp"
 #include "options.hpp"
-#include "producers.hpp"
 #include "record.hpp"
 #include "trainer.hpp"
 
@@ -26,6 +28,9 @@ using Longs = unsigned long long;  // what printf knows of 64 bits
 constexpr std::chrono::seconds kProducersGrace{2};
 // What the order of the recordings is drawn from.
 constexpr std::uint64_t kSeed = 7;
+
+// How soon a producer's death is noticed.
+constexpr std::chrono::milliseconds kBetweenLooks{100};
 
 // Each hole is a message, and there may be thousands.
 constexpr int kMostMessages = 8;
@@ -129,15 +134,28 @@ headrace::LoaderOptions loader_options(const cuda_loop::Options& options) {
     return loader;
 }
 
+// And with the ring whatever waits for it: the training loop is not to look after producers.
+void end_ring_when_one_dies(headrace::Ring& ring, samples::Processes& producers,
+                            const std::stop_token& over) {
+    try {
+        while (!over.stop_requested()) {
+            producers.look_after();
+            std::this_thread::sleep_for(kBetweenLooks);
+        }
+    } catch (const std::runtime_error& death) {
+        ring.abort(death.what());
+    }
+}
+
 int run(const cuda_loop::Options& options) {
     const headrace::LoaderOptions wanted = loader_options(options);
     headrace::Ring ring = make_ring(options);
-    // They work while the GPU gets ready. One that fails ends the ring, and with it whatever waits
-    // for it here.
-    const cuda_loop::Producers producers({cuda_loop::program_beside_this("cuda_loop_producer"),
-                                          ring.name(), std::to_string(options.unreadable)},
-                                         options.producers,
-                                         [&ring](const std::string& what) { ring.abort(what); });
+    // They work while the GPU gets ready. None is replaced.
+    samples::Processes producers({samples::program_beside_this("cuda_loop_producer"), ring.name(),
+                                  std::to_string(options.unreadable)},
+                                 options.producers, nullptr, 0);
+    std::jthread watch(
+        [&](const std::stop_token& over) { end_ring_when_one_dies(ring, producers, over); });
     const auto trainer = make_trainer(wanted.device, options);
     headrace::Loader loader(ring, wanted);
     std::printf("%s: %llu records of %u to %u values, batches of %u, %u producers\n",
@@ -145,7 +163,8 @@ int run(const cuda_loop::Options& options) {
                 cuda_loop::kShortest, cuda_loop::kLongest, options.batch, options.producers);
     const bool fell = train(loader, *trainer, options);
     if (!fell) std::fprintf(stderr, "cuda_loop: the loss did not fall\n");
-    producers.wait_for_end(kProducersGrace);
+    watch = {};
+    producers.end_within(kProducersGrace);
     return fell ? 0 : 1;
 }
 

@@ -14,29 +14,27 @@
 
 #include "headrace/loader.hpp"
 #include "headrace/ring.hpp"
+#include "launch/processes.hpp"
+#include "launch/progress.hpp"
+#include "launch/session.hpp"
+#include "launch/stop.hpp"
 #include "ledger.hpp"
 #include "options.hpp"
-#include "processes.hpp"
-#include "progress.hpp"
 #include "record.hpp"
 #include "recordings.hpp"
 #include "report.hpp"
-#include "stop.hpp"
 #include "training.hpp"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A producer looks at its ring between two recordings, which take milliseconds each.
-constexpr std::chrono::milliseconds kProducersGrace{400};
-
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 headrace::RingOptions ring_options(const voices::Options& options, const std::string& purpose,
-                                   std::size_t records, voices::Progress& progress) {
+                                   std::size_t records, samples::Progress& progress) {
     headrace::RingOptions ring;
     ring.name = "voices-" + std::to_string(getpid()) + "-" + purpose;
     ring.schema = voices::record_schema(options.capacity_frames());
@@ -44,63 +42,40 @@ headrace::RingOptions ring_options(const voices::Options& options, const std::st
     ring.epoch_records = records;
     ring.epochs = 1;
     ring.directory = options.directory;
-    ring.on_message = [&progress](const headrace::Message& message) {
-        // After a Ctrl-C the death of a producer is no news.
-        if (message.severity == headrace::Severity::info || voices::Stop::requested()) return;
-        progress.say(message.text);
-    };
+    ring.on_message = samples::say_messages(progress);
     return ring;
 }
 
-headrace::Ring make_train_ring(const voices::Options& options, std::size_t records,
-                               voices::Progress& progress) {
-    auto ring = ring_options(options, "train", records, progress);
-    ring.epochs = options.epochs;
-    ring.shuffle_seed = options.seed;
-    return headrace::Ring::create(ring);
+constexpr std::size_t kTrain = 0;  // places of the rings in the session
+constexpr std::size_t kHeldOut = 1;
+
+std::vector<headrace::Ring> make_rings(const voices::Options& options,
+                                       const voices::Recordings& recordings,
+                                       samples::Progress& progress) {
+    auto train = ring_options(options, "train", recordings.train.size(), progress);
+    train.epochs = options.epochs;
+    train.shuffle_seed = options.seed;
+    std::vector<headrace::Ring> rings;
+    rings.push_back(headrace::Ring::create(train));
+    rings.push_back(headrace::Ring::create(
+        ring_options(options, "held-out", recordings.held_out.size(), progress)));
+    return rings;
 }
 
-headrace::Ring make_held_out_ring(const voices::Options& options, std::size_t records,
-                                  voices::Progress& progress) {
-    return headrace::Ring::create(ring_options(options, "held-out", records, progress));
+std::vector<std::string> producer_command(const voices::Options& options,
+                                          const std::vector<headrace::Ring>& rings) {
+    return {samples::program_beside_this("voices_producer"),
+            "--train",
+            rings[kTrain].name(),
+            "--held-out",
+            rings[kHeldOut].name(),
+            "--data",
+            options.data,
+            "--limit",
+            std::to_string(options.limit),
+            "--directory",
+            options.directory};
 }
-
-// The rings and the processes that fill them. They are taken down in that order: the rings tell the
-// producers that it is over, and nothing of either is left behind, whatever the reason for the end.
-class Session {
-  public:
-    Session(const voices::Options& options, const voices::Recordings& recordings,
-            voices::Progress& progress, voices::Stop& stop)
-        : train(make_train_ring(options, recordings.train.size(), progress)),
-          held_out(make_held_out_ring(options, recordings.held_out.size(), progress)),
-          producers({voices::program_beside_this("voices_producer"), "--train", train.name(),
-                     "--held-out", held_out.name(), "--data", options.data, "--limit",
-                     std::to_string(options.limit), "--directory", options.directory},
-                    options.producers,
-                    [&progress](const std::string& text) { progress.say(text); }),
-          stop_(stop) {
-        stop_.at_last([this] {
-            producers.kill_all();
-            unlink(train.socket_path().c_str());
-            unlink(held_out.socket_path().c_str());
-        });
-    }
-    ~Session() {
-        train.close();
-        held_out.close();
-        producers.end_within(kProducersGrace);
-        stop_.at_last(nullptr);
-    }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
-
-    headrace::Ring train;
-    headrace::Ring held_out;
-    voices::Processes producers;
-
-  private:
-    voices::Stop& stop_;
-};
 
 void expect_both_sides(const voices::Recordings& recordings) {
     if (!recordings.train.empty() && !recordings.held_out.empty()) return;
@@ -132,8 +107,8 @@ void add(voices::Results& results, const headrace::Stats& stats) {
 }
 
 voices::Results train_and_evaluate(const voices::Options& options,
-                                   const voices::Recordings& recordings, voices::Progress& progress,
-                                   voices::Stop& stop) {
+                                   const voices::Recordings& recordings,
+                                   samples::Progress& progress, samples::Stop& stop) {
     voices::Results results;
     results.epochs = options.epochs;
     results.producers = options.producers;
@@ -142,22 +117,22 @@ voices::Results train_and_evaluate(const voices::Options& options,
     results.train_recordings = recordings.train.size();
     results.held_out_recordings = recordings.held_out.size();
     // The processes first: they work while LibTorch gets ready.
-    Session session(options, recordings, progress, stop);
-    voices::Training training(options, progress, [&session] {
-        if (voices::Stop::requested()) throw voices::Stopped{};
-        session.producers.look_after();
-    });
+    auto rings = make_rings(options, recordings, progress);
+    auto command = producer_command(options, rings);
+    samples::Session session(std::move(rings), std::move(command), options.producers, progress,
+                             stop);
+    voices::Training training(options, progress, [&session] { session.look_after(); });
     voices::Ledger train_ledger(recordings.train);
     voices::Ledger held_out_ledger(recordings.held_out);
     {
-        headrace::Loader loader(session.train, loader_options(options));
+        headrace::Loader loader(session.ring(kTrain), loader_options(options));
         const auto start = Clock::now();
         training.train(loader, train_ledger, recordings.train.size());
         results.train_seconds = seconds_since(start);
         add(results, loader.stats());
     }
     {
-        headrace::Loader loader(session.held_out, loader_options(options));
+        headrace::Loader loader(session.ring(kHeldOut), loader_options(options));
         results.confusion = training.evaluate(loader, held_out_ledger);
     }
     results.records = train_ledger.records();
@@ -165,7 +140,7 @@ voices::Results train_and_evaluate(const voices::Options& options,
     add(results, held_out_ledger);
     const std::uint64_t both[] = {train_ledger.order_hash(), held_out_ledger.order_hash()};
     results.order_hash = voices::fnv1a({reinterpret_cast<const char*>(both), sizeof both});
-    results.replaced = session.producers.replaced();
+    results.replaced = session.replaced();
     return results;
 }
 
@@ -177,8 +152,8 @@ void write(const std::string& path, const std::string& text) {
 }
 
 int run(const voices::Options& options, Clock::time_point start) {
-    voices::Stop stop;
-    voices::Progress progress(options.quiet);
+    samples::Stop stop;
+    samples::Progress progress("voices", options.quiet);
     const voices::Recordings recordings = voices::list_recordings(options.data, options.limit);
     expect_both_sides(recordings);
     progress.line(std::to_string(recordings.train.size()) + " recordings to train on, " +
@@ -190,10 +165,10 @@ int run(const voices::Options& options, Clock::time_point start) {
         progress.line("\n" + voices::to_table(results));
         if (!options.json.empty()) write(options.json, voices::to_json(results));
         return 0;
-    } catch (const voices::Stopped&) {
+    } catch (const samples::Stopped&) {
         progress.end();
-        progress.say("stopped by signal " + std::to_string(voices::Stop::exit_status() - 128));
-        return voices::Stop::exit_status();
+        progress.say("stopped by signal " + std::to_string(samples::Stop::exit_status() - 128));
+        return samples::Stop::exit_status();
     }
 }
 

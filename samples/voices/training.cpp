@@ -63,7 +63,8 @@ struct Training::Examples {
     std::int64_t records() const { return labels.size(0); }
 };
 
-Training::Training(const Options& options, Progress& progress, std::function<void()> look_around)
+Training::Training(const Options& options, samples::Progress& progress,
+                   std::function<void()> look_around)
     : options_(options),
       progress_(progress),
       look_around_(std::move(look_around)),

@@ -9,22 +9,20 @@
 
 #include "confusion.hpp"
 #include "headrace/loader.hpp"
+#include "launch/progress.hpp"
 #include "ledger.hpp"
 #include "model.hpp"
 #include "options.hpp"
-#include "progress.hpp"
 
 namespace voices {
-
-/// Ctrl-C or the like: unwinds to main().
-struct Stopped {};
 
 /// Learns from one loader, is examined on another. One thread.
 class Training {
   public:
     /// `look_around` is called between two batches and ten times a second while none is there; what
     /// it throws ends the training. Sets LibTorch's seed and number of threads.
-    Training(const Options& options, Progress& progress, std::function<void()> look_around);
+    Training(const Options& options, samples::Progress& progress,
+             std::function<void()> look_around);
 
     /// Takes every batch of `loader`, epoch after epoch; the learning rate falls to zero over
     /// `epoch_records` times the epochs asked for.
@@ -46,7 +44,7 @@ class Training {
     void report_epoch(std::uint64_t epoch, const Sums& sums, double seconds);
 
     const Options options_;
-    Progress& progress_;
+    samples::Progress& progress_;
     const std::function<void()> look_around_;
     Model model_;
     torch::optim::Adam optimizer_;

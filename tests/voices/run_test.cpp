@@ -5,16 +5,32 @@
 #include <string>
 #include <vector>
 
-#include "program.hpp"
+#include "launch/program.hpp"
 #include "recordings.hpp"
 #include "sound_files.hpp"
 
 namespace {
 
-using voices_test::Program;
 using voices_test::TemporaryFolder;
 
 constexpr std::size_t kPrompts = 40;
+
+class Program : public samples_test::Program {
+  public:
+    Program(const std::filesystem::path& folder, const std::filesystem::path& data,
+            const std::vector<std::string>& options)
+        : samples_test::Program(folder, command(folder, data, options), "voices_producer") {}
+
+  private:
+    static std::vector<std::string> command(const std::filesystem::path& folder,
+                                            const std::filesystem::path& data,
+                                            const std::vector<std::string>& options) {
+        std::vector<std::string> words{HEADRACE_TEST_VOICES, "--data", data.string(), "--json",
+                                       (folder / "results.json").string()};
+        words.insert(words.end(), options.begin(), options.end());
+        return words;
+    }
+};
 
 class RunTest : public testing::Test {
   protected:

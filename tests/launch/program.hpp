@@ -1,0 +1,57 @@
+// The program of a sample, as a user runs it, and what it leaves behind.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace samples_test {
+
+/// How long a condition may take to come true before a test fails: far over what it takes.
+inline constexpr std::chrono::seconds kDeadline{60};
+
+/// Started in a process group of its own, output and errors in a file. Killed with its producers if
+/// the test leaves it running.
+class Program {
+  public:
+    /// Runs `command`, program and options, and adds `--directory folder/sockets`, where its rings'
+    /// sockets are to lie. `producer` is the name of the program that it starts.
+    Program(const std::filesystem::path& folder, std::vector<std::string> command,
+            std::string producer);
+    ~Program();
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    /// As a shell would tell it: the exit status, or 128 and the signal that ended it. Nothing when
+    /// it does not end.
+    std::optional<int> wait();
+    void signal(int number);
+    void signal_group(int number);
+    /// True as soon as the output has this text in it.
+    bool wait_for_output(const std::string& text);
+    /// True as soon as there is such a file.
+    bool wait_for_file(const std::filesystem::path& path) const;
+    std::string output() const;
+
+    /// The producers that run.
+    std::vector<pid_t> producers() const;
+    /// True as soon as there is none.
+    bool wait_for_no_producers() const;
+    /// Names of the files in the folder of the sockets.
+    std::vector<std::string> sockets() const;
+    /// The value of a key of `folder`/results.json, as it stands there; empty when there is none.
+    std::string result(const std::string& key) const;
+
+  private:
+    std::string producer_;
+    std::filesystem::path sockets_;
+    std::filesystem::path output_;
+    std::filesystem::path results_;
+    pid_t pid_ = -1;
+};
+
+}  // namespace samples_test

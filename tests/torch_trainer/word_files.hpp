@@ -1,0 +1,30 @@
+// Word lists made for a test, and a folder for them.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+namespace words_test {
+
+/// A folder of its own, gone with all that is in it.
+class TemporaryFolder {
+  public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+void write_file(const std::filesystem::path& path, const std::string& bytes);
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes all five lists into `folder`, so many words each: of syllables that are the language's
+/// own, some with letters outside ASCII. Always the same.
+void write_word_lists(const std::filesystem::path& folder, std::size_t words);
+
+}  // namespace words_test
