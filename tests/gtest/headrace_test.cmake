@@ -18,6 +18,15 @@ function(headrace_test name)
         set(test_TIMEOUT 120)  # the slowest take seconds; the thread sanitizer some ten times that
     endif()
     gtest_discover_tests(${target}
-        DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-        PROPERTIES TIMEOUT ${test_TIMEOUT} LABELS "${name};${test_LABELS}")
+        DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_LIST ${target}_tests
+        PROPERTIES TIMEOUT ${test_TIMEOUT})
+    # gtest_discover_tests() would take but the first of several labels. There is no list of tests
+    # where the program is not built.
+    set(labels_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_labels.cmake)
+    file(CONFIGURE OUTPUT ${labels_file} @ONLY CONTENT
+         "if(@target@_tests)
+    set_tests_properties(\${@target@_tests} PROPERTIES LABELS \"@name@;@test_LABELS@\")
+endif()
+")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels_file})
 endfunction()
