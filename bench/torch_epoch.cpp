@@ -3,8 +3,9 @@
 //
 // All three train the network of samples/torch_trainer on the same words, in batches of the same
 // size, and take turns. The word lists are read before anything is timed.
-//   usage: torch_epoch PRODUCER [BATCH [PRODUCERS [WORDS [TURNS [THREADS]]]]]
-// PRODUCER is samples/torch_trainer's words_producer. Prints one JSON object.
+//   usage: torch_epoch PRODUCER [BATCH [PRODUCERS [WORDS [TURNS [THREADS [LISTS]]]]]]
+// PRODUCER is samples/torch_trainer's words_producer, LISTS the folder of the word lists. Prints
+// one JSON object.
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -12,7 +13,9 @@
 #include <torch/cuda.h>
 #include <torch/data/dataloader.h>
 #include <torch/data/datasets/base.h>
+#include <torch/data/datasets/map.h>
 #include <torch/data/samplers/random.h>
+#include <torch/data/transforms/base.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -53,6 +57,7 @@ struct Arguments {
     std::size_t words = 20'000;  // of each language
     std::uint32_t turns = 5;
     std::uint32_t threads = 1;  // of LibTorch's
+    std::string lists = words::kDebianLists;
 };
 
 template <class T>
@@ -74,6 +79,7 @@ Arguments parse(int argc, char** argv) {
     take(argc, argv, 4, arguments.words);
     take(argc, argv, 5, arguments.turns);
     take(argc, argv, 6, arguments.threads);
+    if (argc > 7) arguments.lists = argv[7];
     return arguments;
 }
 
@@ -146,34 +152,51 @@ class WordDataset : public ::torch::data::datasets::Dataset<WordDataset, Sample>
         std::copy_n(weights.begin(), count, sample.weights.data_ptr<float>());
         return sample;
     }
-    ::torch::optional<std::size_t> size() const override { return list_->size(); }
+    // LibTorch's optional, which is not std::optional in all versions.
+    using Size =
+        decltype(std::declval<const ::torch::data::datasets::Dataset<WordDataset, Sample>&>()
+                     .size());
+    Size size() const override { return list_->size(); }
 
   private:
     const std::vector<words::Word>* list_;
 };
 
-words::Examples collate(const std::vector<Sample>& samples, const at::Device& device) {
-    std::vector<at::Tensor> ngrams, weights;
-    std::vector<std::int32_t> offsets{0};
-    std::vector<std::int64_t> labels;
-    for (const Sample& sample : samples) {
-        ngrams.push_back(sample.ngrams);
-        weights.push_back(sample.weights);
-        offsets.push_back(offsets.back() + static_cast<std::int32_t>(sample.ngrams.size(0)));
-        labels.push_back(sample.label);
+// What torch::data calls a collation; its workers do it.
+class Collate
+    : public ::torch::data::transforms::BatchTransform<std::vector<Sample>, words::Examples> {
+  public:
+    words::Examples apply_batch(std::vector<Sample> samples) override {
+        std::vector<at::Tensor> ngrams, weights;
+        std::vector<std::int32_t> offsets{0};
+        std::vector<std::int64_t> labels;
+        for (const Sample& sample : samples) {
+            ngrams.push_back(sample.ngrams);
+            weights.push_back(sample.weights);
+            offsets.push_back(offsets.back() + static_cast<std::int32_t>(sample.ngrams.size(0)));
+            labels.push_back(sample.label);
+        }
+        return {.ngrams = at::cat(ngrams),
+                .offsets = at::tensor(offsets, at::kInt),
+                .weights = at::cat(weights),
+                .labels = at::tensor(labels, at::kLong),
+                .records = static_cast<std::int64_t>(samples.size())};
     }
-    return {.ngrams = at::cat(ngrams).to(device),
-            .offsets = at::tensor(offsets, at::kInt).to(device),
-            .weights = at::cat(weights).to(device),
-            .labels = at::tensor(labels, at::kLong).to(device),
-            .records = static_cast<std::int64_t>(samples.size())};
+};
+
+words::Examples moved(const words::Examples& examples, const at::Device& device) {
+    return {.ngrams = examples.ngrams.to(device),
+            .offsets = examples.offsets.to(device),
+            .weights = examples.weights.to(device),
+            .labels = examples.labels.to(device),
+            .records = examples.records};
 }
 
 class TorchData {
   public:
     TorchData(const Arguments& arguments, const std::vector<words::Word>& list)
         : loader_(::torch::data::make_data_loader(
-              WordDataset(list),
+              WordDataset(list).map(Collate()),
               ::torch::data::samplers::RandomSampler(static_cast<std::int64_t>(list.size())),
               ::torch::data::DataLoaderOptions()
                   .batch_size(arguments.batch)
@@ -186,13 +209,14 @@ class TorchData {
             if (!is_first) ++at;
             is_first = false;
             if (at == loader_->end()) return std::nullopt;
-            return collate(*at, device);
+            return moved(*at, device);
         });
     }
 
   private:
-    using Loader =
-        ::torch::data::StatelessDataLoader<WordDataset, ::torch::data::samplers::RandomSampler>;
+    using Loader = ::torch::data::StatelessDataLoader<
+        ::torch::data::datasets::MapDataset<WordDataset, Collate>,
+        ::torch::data::samplers::RandomSampler>;
     std::unique_ptr<Loader> loader_;
 };
 
@@ -207,7 +231,7 @@ class Headrace {
                               .epoch_records = lists.train.size(),
                               .shuffle_seed = 7})),
           producers_(
-              {arguments.producer, "--train", ring_.name(), "--words",
+              {arguments.producer, "--train", ring_.name(), "--lists", arguments.lists, "--words",
                std::to_string(arguments.words), "--fingerprint", std::to_string(lists.fingerprint)},
               arguments.producers,
               [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }),
@@ -242,10 +266,10 @@ class Resident {
              const at::Device& device) {
         WordDataset dataset(list);
         std::vector<Sample> samples;
-        for (std::size_t word = 0; word < list.size(); ++word) {
-            samples.push_back(dataset.get(word));
-            if (samples.size() == arguments.batch || word + 1 == list.size()) {
-                batches_.push_back(collate(samples, device));
+        for (std::size_t place = 0; place < list.size(); ++place) {
+            samples.push_back(dataset.get(permute(place, list.size(), kOrder)));
+            if (samples.size() == arguments.batch || place + 1 == list.size()) {
+                batches_.push_back(moved(Collate().apply_batch(samples), device));
                 samples.clear();
             }
         }
@@ -259,6 +283,7 @@ class Resident {
     }
 
   private:
+    static constexpr std::uint64_t kOrder = 7;  // names one of all orders
     std::vector<words::Examples> batches_;
 };
 
@@ -277,7 +302,7 @@ cli::Json figures_of(const std::vector<Turn>& turns, const std::vector<Turn>& ce
 
 int run(const Arguments& arguments) {
     at::set_num_threads(static_cast<int>(arguments.threads));
-    const words::WordLists lists = words::read_word_lists(words::kDebianLists, arguments.words);
+    const words::WordLists lists = words::read_word_lists(arguments.lists, arguments.words);
     const Device device = ::torch::cuda::is_available() ? Device::best() : Device::host();
     const at::Device there = torch::device_of(device);
     words::Learner learner({.batch = arguments.batch}, there);

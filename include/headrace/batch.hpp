@@ -126,14 +126,14 @@ class HEADRACE_EXPORT Batch {
     /// packed (copies). Returns at once, allocates no device memory and waits for nothing. The
     /// batch stays as it is.
     ///
-    /// `stream` is made to wait for the batch, be it the one given to next() or another, and counts
-    /// as told by used_on(): the batch may be given back right behind this. What the caller has
-    /// done to the batch on other streams is not waited for. The memory is on the batch's
-    /// device (on the host device it is written on return), no two places overlap, and the caller
-    /// keeps it until `stream` has passed. Thread-safe.
-    /// Throws UsageError for another layout, another number of targets, values that are null or not
-    /// aligned, a batch that was given back, and as used_on(); then nothing is enqueued. A failure
-    /// of the device is thrown as DeviceError and ends the ring.
+    /// `stream`, of the batch's device, is made to wait for the batch, be it the one given to
+    /// next() or another, and counts as told by used_on(): the batch may be given back right behind
+    /// this. What the caller has done to the batch on other streams is not waited for. The memory
+    /// is on the batch's device (on the host device it is written on return), no two places
+    /// overlap, and the caller keeps it until `stream` has passed. Thread-safe. Throws UsageError
+    /// for another layout, another number of targets, values that are null or not aligned, a batch
+    /// that was given back, and as used_on(); then nothing is enqueued. A failure of the device is
+    /// thrown as DeviceError and ends the ring.
     void strip_into(std::span<const StripTarget> targets, StreamRef stream);
     /// Gives the batch back now. What goes wrong, giving it back inside of a capture too, ends the
     /// ring with that error, which the next call of the loader throws. Idempotent; everything else

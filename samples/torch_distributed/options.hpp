@@ -15,7 +15,7 @@ namespace distributed {
 struct Options {
     headrace::RankOptions rank = {};  ///< what is not given is asked of the environment
     std::string store;                ///< file in which the ranks find each other; empty: no file
-    std::string device = "best";      ///< best: a GPU for each rank where there are any, else host
+    std::string device = "best";  ///< best: a GPU for each rank where there are enough, else host
     std::uint32_t epochs = 3;
     std::uint32_t batch = 128;    ///< of each rank
     std::uint32_t producers = 1;  ///< of each rank

@@ -77,12 +77,15 @@ c10::intrusive_ptr<c10d::Store> find_store(const headrace::Rank& rank, std::stri
             " is set without " + (port.empty() ? "MASTER_PORT" : "MASTER_ADDR") +
             ", wanted both or neither");
     }
+    // On several machines each has a folder of its own, and the ranks would wait for one another.
+    const bool is_one_machine =
+        variable("OMPI_COMM_WORLD_LOCAL_SIZE") == std::to_string(rank.world_size);
     const std::string job = variable("PMIX_SERVER_TMPDIR");
-    if (file.empty() && !job.empty()) file = job + "/headrace-store";
+    if (file.empty() && !job.empty() && is_one_machine) file = job + "/headrace-store";
     if (file.empty()) {
         throw headrace::UsageError(
-            "rendezvous: found neither MASTER_ADDR and MASTER_PORT nor a job of mpirun's, wanted "
-            "one of them or --store FILE, for " +
+            "rendezvous: found neither MASTER_ADDR and MASTER_PORT nor a job of mpirun's on this "
+            "machine alone, wanted one of them or --store FILE, for " +
             std::to_string(rank.world_size) + " ranks have to find each other");
     }
     return c10::make_intrusive<c10d::FileStore>(file, static_cast<int>(rank.world_size));
@@ -101,6 +104,14 @@ std::shared_ptr<gloo::transport::Device> gloo_device() {
 }
 
 }  // namespace
+
+bool has_nccl() noexcept {
+#ifdef DISTRIBUTED_HAS_NCCL
+    return true;
+#else
+    return false;
+#endif
+}
 
 std::unique_ptr<ProcessGroup> join(const headrace::Rank& rank, const headrace::Device& device,
                                    const std::string& store_file) {

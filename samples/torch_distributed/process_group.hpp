@@ -24,10 +24,13 @@ class ProcessGroup {
     virtual void broadcast(at::Tensor& values) = 0;
 };
 
+/// Whether this program can join ranks on GPUs: it was built with NCCL.
+bool has_nccl() noexcept;
+
 /// Joins the ranks; returns when all have come. They find each other
 /// - in the file `store`, where one is given: one that all ranks see and no earlier run has left;
 /// - else at MASTER_ADDR:MASTER_PORT, where both are set: by torchrun, or by hand;
-/// - else in the folder that Open MPI's mpirun makes for its job on this machine.
+/// - else in the folder that Open MPI's mpirun makes for its job, where all run on this machine.
 /// Throws UsageError that says what is missing, and what LibTorch throws when ranks do not come.
 std::unique_ptr<ProcessGroup> join(const headrace::Rank& rank, const headrace::Device& device,
                                    const std::string& store);

@@ -34,9 +34,12 @@ constexpr std::uint32_t kBatchesOfSlots = 4;
 constexpr std::size_t kTrain = 0;  // places of the rings in the session
 constexpr std::size_t kHeldOut = 1;
 
-// A GPU for each rank, by its number on the machine.
+// A GPU for each rank, by its number on the machine. All ranks must come to the same answer, so the
+// best device is a GPU only where this machine has one for every rank there is; on several machines
+// it has to be asked for.
 headrace::Device find_device(const std::string& name, const headrace::Rank& rank) {
-    const bool has_gpus = headrace::Device::has_cuda() && torch::cuda::is_available();
+    const bool has_gpus = headrace::Device::has_cuda() && distributed::has_nccl() &&
+                          rank.world_size <= torch::cuda::device_count();
     if (name == "cuda" || (name == "best" && has_gpus)) {
         return headrace::Device::cuda(static_cast<int>(rank.local_rank));
     }

@@ -84,6 +84,7 @@ std::optional<std::string> draw(const Curve& curve, const std::filesystem::path&
     file << to_tsv(curve);
     file.close();
     if (!file) throw std::runtime_error("cannot write " + numbers.string());
+    if (curve.empty()) return "no picture " + picture.string() + ": no epoch is over yet";
     const int status = run_gnuplot(script(numbers, picture));
     if (status == 0) return std::nullopt;
     const std::string left =

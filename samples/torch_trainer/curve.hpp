@@ -28,8 +28,8 @@ std::string to_tsv(const Curve& curve);
 std::filesystem::path tsv_beside(const std::filesystem::path& picture);
 
 /// Writes the numbers to tsv_beside(picture) and has gnuplot draw `picture`, an .svg or a .png.
-/// Returns nothing, or, where gnuplot is not there or fails, what to tell the user. Throws
-/// std::runtime_error when the numbers cannot be written.
+/// Returns nothing, or, where there is no picture, what to tell the user: no point yet, or gnuplot
+/// is not there or fails. Throws std::runtime_error when the numbers cannot be written.
 std::optional<std::string> draw(const Curve& curve, const std::filesystem::path& picture);
 
 }  // namespace words

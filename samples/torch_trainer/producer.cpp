@@ -2,7 +2,6 @@
 // of LibTorch or of GPUs. The trainer starts it; it may also be started by hand, at any time,
 // beside those that run.
 #include <chrono>
-#include <cstdint>
 #include <cstdio>
 #include <cxxopts.hpp>
 #include <exception>
@@ -14,9 +13,7 @@
 #include <vector>
 
 #include "headrace/producer.hpp"
-#include "ngrams.hpp"
 #include "record.hpp"
-#include "utf8.hpp"
 #include "word_lists.hpp"
 
 namespace {
@@ -29,15 +26,6 @@ headrace::Producer attach(const std::string& ring, const std::string& directory)
         ring, {.timeout = kAttachTimeout, .directory = directory, .identity = "words_producer"});
 }
 
-void write(headrace::ClaimedRecord& record, const words::Word& word) {
-    const std::u32string letters = words::code_points_of(word.text).value();  // read_word_lists()
-    const std::size_t ngrams =
-        words::write_ngrams(letters, record.field<std::int32_t>(words::kNgrams),
-                            record.field<float>(words::kWeights));  // written in place
-    record.field<std::int32_t>(words::kLabel)[0] = static_cast<std::int32_t>(word.language);
-    record.publish(ngrams, ngrams, 1);
-}
-
 // Writes words until none is left to write, by anybody.
 void serve(headrace::Producer producer, const std::vector<words::Word>& list) {
     while (auto record = producer.claim()) {
@@ -46,7 +34,7 @@ void serve(headrace::Producer producer, const std::vector<words::Word>& list) {
                                      std::to_string(list.size()) +
                                      ": --lists and --words are not the trainer's");
         }
-        write(*record, list[record->item()]);
+        words::publish_word(*record, list[record->item()]);
     }
     producer.finish();
 }

@@ -1,10 +1,10 @@
 // What one record of the sample is. The producers write it and the trainer reads it.
 #pragma once
 
-#include <cstdint>
-
+#include "headrace/producer.hpp"
 #include "headrace/schema.hpp"
 #include "ngrams.hpp"
+#include "word_lists.hpp"
 
 namespace words {
 
@@ -20,5 +20,8 @@ inline headrace::Schema record_schema() {
             {kWeights, headrace::f32, kMostNgrams},
             {kLabel, headrace::i32, 1}};
 }
+
+/// Writes a word of read_word_lists() in place, and publishes it.
+void publish_word(headrace::ClaimedRecord& record, const Word& word);
 
 }  // namespace words

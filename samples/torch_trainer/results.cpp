@@ -37,12 +37,16 @@ double Results::records_per_s() const noexcept {
 }
 
 std::string to_table(const Results& results) {
-    std::string text = confusion_table(results.exam.confusion) + "\n\n";
+    const bool has_exam = results.exam.words() > 0;  // not before the first epoch's end
+    std::string text = has_exam ? confusion_table(results.exam.confusion) + "\n\n" : "";
     const auto row = [&text](const char* name, const std::string& value) {
         text += format("%-20s ", name) + value + "\n";
     };
-    row("accuracy", format("%.1f %% of %llu words never trained on", 100 * results.exam.accuracy(),
-                           static_cast<Longs>(results.exam.words())));
+    if (has_exam) {
+        row("accuracy",
+            format("%.1f %% of %llu words never trained on", 100 * results.exam.accuracy(),
+                   static_cast<Longs>(results.exam.words())));
+    }
     row("trained", format("%llu steps, %llu epochs, on %s, LibTorch %s",
                           static_cast<Longs>(results.steps), static_cast<Longs>(results.epochs),
                           results.device.c_str(), results.libtorch.c_str()));

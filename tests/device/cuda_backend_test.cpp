@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -137,6 +138,21 @@ TEST_F(CudaBackendTest, BringsRowsStraightToTheirPlaces) {
     for (const char* const kernel : {"launch_strip", "launch_pad", "launch_fill_tails"}) {
         EXPECT_EQ(cuda_.calls(kernel), 0u) << kernel;
     }
+}
+
+// Full records in a row, which nothing is stripped off: the copy engine alone is cheapest.
+TEST_F(CudaBackendTest, CopiesFullRowsWhereItMayChoose) {
+    SampleBatch batch = SampleBatch::random(random_, 30, 30, 3000);
+    std::iota(batch.slots.begin(), batch.slots.end(), 0u);
+    batch.set_lengths([](const SampleField& field) { return field.capacity; });
+    batch.layout = Layout::rows;
+    CudaRun run(batch, Transfer::automatic, random_);
+    const std::uint64_t copies = cuda_.calls("cudaMemcpyAsync");
+    const std::uint64_t gathered = cuda_.calls("launch_gather");
+    run.carry();
+    run.expect_carried();
+    EXPECT_EQ(cuda_.calls("cudaMemcpyAsync"), copies + 1 + 4) << "the head, and each field";
+    EXPECT_EQ(cuda_.calls("launch_gather"), gathered);
 }
 
 TEST_F(CudaBackendTest, CarriesInWhateverWayIsCheapest) {

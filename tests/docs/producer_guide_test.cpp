@@ -65,7 +65,8 @@ TEST_F(ProducerGuideTest, DrawsTheSameNumbersForTheSameRecord) {
         auto ring = headrace::Ring::create(options(2));
         auto producer = ring.producer();
         auto record = producer.claim();
-        std::seed_seq seed{std::uint64_t{42}, record->epoch(), record->item()};
+        const std::uint64_t item = record->item();  // a seed_seq takes 32 bits of each number
+        std::seed_seq seed{std::uint64_t{42}, record->epoch(), item >> 32, item};
         std::mt19937_64 random(seed);
         return random();
     };

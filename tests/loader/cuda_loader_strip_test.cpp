@@ -174,7 +174,7 @@ TEST_F(CudaLoaderStripTest, EndsTheRingWithAFailureOfTheGpu) {
         EXPECT_TRUE(contains(text, "cudaErrorLaunchOutOfResources"));
         EXPECT_EQ(error_text<DeviceError>([&] { loader.next({stream}); }), text);
         EXPECT_TRUE(contains(error_text<RingAborted>([&] {
-                                 while (producer.claim()) {
+                                 while (producer.claim_for(std::chrono::seconds(20))) {
                                  }
                              }),
                              "cudaErrorLaunchOutOfResources"));

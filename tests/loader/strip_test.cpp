@@ -330,7 +330,7 @@ TEST_F(StripTest, EndsTheRingWithAFailureOfTheDevice) {
         ASSERT_TRUE(contains(text, "device simulated: "));
         EXPECT_EQ(error_text<DeviceError>([&] { loader->next(stream_.ref()); }), text);
         EXPECT_TRUE(contains(error_text<RingAborted>([&] {
-                                 while (producer.claim()) {
+                                 while (producer.claim_for(std::chrono::seconds(20))) {
                                  }
                              }),
                              text));

@@ -108,6 +108,23 @@ TEST_F(DatasetTest, GivesAllOfAStreamRingToOneLoop) {
     writer.join();
 }
 
+// There is no epoch whose rest could be thrown away: it would be all that ever comes.
+TEST_F(DatasetTest, ThrowsNothingOfAStreamRingAway) {
+    RingDataset dataset(ring(0), loader(), {.new_epoch_each_loop = true});
+    std::thread writer([&dataset] {
+        Producer producer = dataset.ring().producer();
+        for (int i = 0; i < 12; ++i) {
+            auto record = producer.claim();
+            torch::publish(*record,
+                           {at::full({i % 5}, i, at::kFloat), at::full({1}, i, at::kLong)});
+        }
+    });
+    const auto data_loader = make_data_loader(dataset, DataLoaderOptions(kBatch));
+    EXPECT_EQ(loop(*data_loader, 1), range(0, 4));
+    EXPECT_EQ(loop(*data_loader), range(4, 12));
+    writer.join();
+}
+
 TEST_F(DatasetTest, TellsHowManyRecordsAnEpochHas) {
     EXPECT_EQ(*RingDataset(ring(10), loader()).size(), 10u);
     RingOptions shard = ring(11);

@@ -82,6 +82,8 @@ TEST_F(WriteTest, RefusesWhatIsNoPlainTensor) {
     EXPECT_TRUE(contains(refusal("a", at::Tensor()), "found an undefined tensor"));
     EXPECT_TRUE(
         contains(refusal("a", at::ones({2, 2}, at::kFloat).to_sparse()), "sparse or nested"));
+    const auto meta = at::TensorOptions().dtype(at::kFloat).device(at::kMeta);
+    EXPECT_TRUE(contains(refusal("a", at::empty({2}, meta)), "on the device meta"));
     EXPECT_TRUE(contains(refusal("c", at::ones({1}, at::kFloat)), "c"));
 }
 

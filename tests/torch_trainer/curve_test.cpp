@@ -68,6 +68,14 @@ TEST(CurveTest, SaysWhyThereIsNoPicture) {
     EXPECT_EQ(words_test::read_file(words::tsv_beside(picture)), kTable);
 }
 
+TEST(CurveTest, OfNoPointIsNoPicture) {
+    const words_test::TemporaryFolder folder;
+    const auto picture = folder.path() / "curve.svg";
+    EXPECT_EQ(words::draw({}, picture).value_or(""),
+              "no picture " + picture.string() + ": no epoch is over yet");
+    EXPECT_EQ(words_test::read_file(words::tsv_beside(picture)), words::to_tsv({}));
+}
+
 TEST(CurveTest, NamesAFileThatCannotBeWritten) {
     EXPECT_TRUE(contains(
         headrace::error_text<std::runtime_error>([] { words::draw(kCurve, "/nowhere/curve.svg"); }),

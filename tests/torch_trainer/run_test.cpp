@@ -176,6 +176,18 @@ TEST_F(TrainerTest, SaysWhatItCannotStartFrom) {
     contains(refusal(options({})), "held out, wanted some of both: raise --words");
 }
 
+TEST_F(TrainerTest, HasNoProducerWithOtherLists) {
+    const auto producer =
+        std::filesystem::path(HEADRACE_TEST_TORCH_TRAINER).parent_path() / "words_producer";
+    samples_test::Program program(folder(),
+                                  {producer.string(), "--train", "no-ring", "--lists",
+                                   lists().string(), "--fingerprint", "1"},
+                                  "words_producer");
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_NE(program.output().find("wanted 1: they have changed"), std::string::npos)
+        << program.output();
+}
+
 TEST(RealWordListsRunTest, GoThroughTheRing) {
     try {
         words::read_word_lists(words::kDebianLists, 1);

@@ -28,8 +28,9 @@ namespace headrace::torch {
 /// The memory is LibTorch's in every respect: further streams are declared with
 /// BatchTensors::used_on(), or Tensor::record_stream().
 ///
-/// Throws UsageError for the layouts trimmed and padded, or as device_of(), and c10::Error when
-/// there is no memory; the batch then stays the caller's. Otherwise it has been moved from.
+/// Throws UsageError for the layouts trimmed and padded, or as device_of(), c10::Error when there
+/// is no memory, and what Batch::strip_into() throws; the batch then stays the caller's. Otherwise
+/// it has been released.
 /// Thread-safe.
 inline BatchTensors to_owned_tensors(Batch&& batch) {
     const c10::Device device = device_of(batch.device());

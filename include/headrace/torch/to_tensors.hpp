@@ -68,8 +68,8 @@ inline at::Tensor offsets_of(const std::shared_ptr<Batch>& lease, std::size_t fi
 /// The batch is given back when the last tensor that shares its memory (views, and what autograd
 /// has saved, included) is gone, on whichever thread that is, also after the loader, the ring or
 /// CUDA has gone; with every batch held, the loader waits. A tensor without elements shares
-/// nothing, and BatchTensors itself holds nothing. Like every batch, it may be given back as soon
-/// as the work that uses it is enqueued.
+/// nothing, and BatchTensors holds the batch by the tensors in its `fields` only. Like every batch,
+/// it may be given back as soon as the work that uses it is enqueued.
 ///
 /// Work on other streams is declared with BatchTensors::used_on(). Tensor::record_stream() does
 /// nothing for these tensors: it speaks to LibTorch's allocator, which does not know this memory.

@@ -38,6 +38,7 @@ inline void expect_writable(const Field& field, const at::Tensor& values) {
     if (values.is_nested() || values.layout() != at::kStrided) {
         refuse_write(field, "a tensor that is sparse or nested");
     }
+    if (values.is_meta()) refuse_write(field, "a tensor on the device meta, which has no elements");
     if (values.scalar_type() != scalar_type_of(field.dtype)) {
         refuse_write(field, std::string("a tensor of ") + at::toString(values.scalar_type()) +
                                 shape_text(values) + ", which is converted only by its owner");

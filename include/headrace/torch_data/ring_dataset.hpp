@@ -34,7 +34,7 @@ struct RingDatasetOptions {
     std::optional<StreamRef> stream = {};
     /// A loop that was left early has left part of an epoch. By default the next loop goes on with
     /// it, so that no record is lost; with this the rest is taken, thrown away and given back
-    /// first, which waits for its producers.
+    /// first, which waits for its producers. A stream ring has no epochs: there it means nothing.
     bool new_epoch_each_loop = false;
 };
 
@@ -259,6 +259,7 @@ inline std::optional<Batch> RingDataset::Shared::next(Loader& from) {
     const StreamRef stream = options.stream ? *options.stream
                              : is_worker    ? trainer_stream
                                             : torch::current_stream(from.device());
+    const bool starts_anew = options.new_epoch_each_loop && from.state().epoch_records != 0;
     for (;;) {
         auto result = from.next(stream);
         if (result.outcome() == Outcome::timed_out) {
@@ -266,7 +267,7 @@ inline std::optional<Batch> RingDataset::Shared::next(Loader& from) {
                                from.stats().verdict());
         }
         const bool is_rest = was_left_early;
-        was_left_early = is_rest && result && options.new_epoch_each_loop;
+        was_left_early = is_rest && result && starts_anew;
         if (was_left_early) continue;  // thrown away, and given back
         is_inside = result.outcome() == Outcome::ready;
         if (is_inside) return std::move(*result);
