@@ -75,7 +75,10 @@ Program::~Program() {
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
     }
-    for (const pid_t producer : producers()) kill(producer, SIGKILL);
+    // Producers, and what else it may have started: the ranks of an mpirun, which come first, for
+    // they replace producers.
+    for (const pid_t left : processes("")) kill(left, SIGKILL);
+    for (const pid_t left : processes("")) kill(left, SIGKILL);
 }
 
 std::optional<int> Program::wait() {
@@ -104,9 +107,13 @@ std::string Program::output() const {
     return read_file(output_);
 }
 
-// By their command line, in which the folder of the sockets is one of a kind: a producer whose
-// trainer is gone has another parent.
 std::vector<pid_t> Program::producers() const {
+    return processes(producer_);
+}
+
+// The folder of the sockets is one of a kind, and a producer whose trainer is gone has another
+// parent.
+std::vector<pid_t> Program::processes(const std::string& text) const {
     std::vector<pid_t> found;
     std::error_code gone;
     for (const fs::directory_entry& entry : fs::directory_iterator("/proc", gone)) {
@@ -115,7 +122,7 @@ std::vector<pid_t> Program::producers() const {
             continue;
         }
         const std::string command = read_file(entry.path() / "cmdline");
-        if (command.find(producer_) != std::string::npos &&
+        if (command.find(text) != std::string::npos &&
             command.find(sockets_.string()) != std::string::npos) {
             found.push_back(static_cast<pid_t>(std::stoi(name)));
         }

@@ -12,7 +12,7 @@
 namespace samples_test {
 
 /// How long a condition may take to come true before a test fails: far over what it takes.
-inline constexpr std::chrono::seconds kDeadline{60};
+inline constexpr std::chrono::seconds kDeadline{120};
 
 /// Started in a process group of its own, output and errors in a file. Killed with its producers if
 /// the test leaves it running.
@@ -47,6 +47,9 @@ class Program {
     std::string result(const std::string& key) const;
 
   private:
+    // Whose command line has the folder of the sockets and this text in it.
+    std::vector<pid_t> processes(const std::string& text) const;
+
     std::string producer_;
     std::filesystem::path sockets_;
     std::filesystem::path output_;
