@@ -1,17 +1,21 @@
 # Builds and runs project/ with Headrace's sources in `root` as a part of it: `way` is subdirectory,
-# with a static library, or fetch_content, with a shared one. Run by ctest as a script, with
-# `work_dir`, `generator` and the cache `same`.
+# with a static library and, where `torch` is true, LibTorch, or fetch_content, with a shared one.
+# Run by ctest as a script, with `work_dir`, `generator` and the cache `same`.
 include(${CMAKE_CURRENT_LIST_DIR}/step.cmake)
 set(shared OFF)
 if(way STREQUAL fetch_content)
     set(shared ON)
+    set(torch OFF)
 endif()
 file(REMOVE_RECURSE ${work_dir})
 step("configure" ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/project -B ${work_dir}
     -G ${generator} -C ${same} -D way=${way} -D headrace_sources=${root} -D HEADRACE_CUDA=OFF
-    -D BUILD_SHARED_LIBS=${shared})
+    -D BUILD_SHARED_LIBS=${shared} -D HEADRACE_TORCH=${torch} -D HEADRACE_TORCH_DIR=${torch_dir})
 step("build" ${CMAKE_COMMAND} --build ${work_dir} --parallel 2)
 step("run" ${work_dir}/consumer)
+if(torch)
+    step("run with LibTorch" ${work_dir}/torch_consumer)
+endif()
 
 # Nothing but the library is built or installed in somebody else's project.
 file(GLOB_RECURSE programs ${work_dir}/*/headrace_*test* ${work_dir}/*/headrace)
