@@ -1,6 +1,5 @@
 #include "options.hpp"
 
-#include <cstdio>
 #include <cxxopts.hpp>
 
 namespace cuda_loop {
@@ -51,18 +50,7 @@ void expect(const char* option, std::uint64_t found, std::uint64_t least, std::u
 std::optional<Options> parse_options(int argc, char** argv) {
     Options options;
     cxxopts::Options described = describe(options);
-    try {
-        const auto given = described.parse(argc, argv);
-        if (given.count("help") > 0) {
-            std::puts(described.help().c_str());
-            return std::nullopt;
-        }
-        if (!given.unmatched().empty()) {
-            throw OptionError("no option \"" + given.unmatched().front() + "\"; see --help");
-        }
-    } catch (const cxxopts::exceptions::exception& error) {
-        throw OptionError(std::string(error.what()) + "; see --help");
-    }
+    if (!samples::parse(described, argc, argv)) return std::nullopt;
     expect("epochs", options.epochs, 1, kMostEpochs);
     expect("records", options.records, 1, kMostRecords);
     expect("batch", options.batch, 1, kMostBatch);

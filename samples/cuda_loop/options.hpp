@@ -3,8 +3,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
+
+#include "launch/options.hpp"
 
 namespace cuda_loop {
 
@@ -20,11 +21,7 @@ struct Options {
     std::string ring = "cuda_loop";
 };
 
-/// What was asked for cannot be: the program says why and ends with status 2.
-class OptionError : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+using samples::OptionError;
 
 /// Nothing when --help was asked for and has been printed. Throws OptionError that names the
 /// option, what was found and what was wanted.

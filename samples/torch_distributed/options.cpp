@@ -1,15 +1,11 @@
 #include "options.hpp"
 
-#include <cstdio>
 #include <cxxopts.hpp>
-
-// words::OptionError: what ends the program with status 2.
-#include "../torch_trainer/options.hpp"
 
 namespace distributed {
 namespace {
 
-using words::OptionError;
+using samples::OptionError;
 
 template <class T>
 std::shared_ptr<cxxopts::Value> value(T& target) {
@@ -98,19 +94,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
     Options options;
     Given given;
     cxxopts::Options described = describe(options, given);
-    try {
-        const auto result = described.parse(argc, argv);
-        if (result.count("help") > 0) {
-            std::puts(described.help().c_str());
-            return std::nullopt;
-        }
-        if (!result.unmatched().empty()) {
-            throw OptionError("no option \"" + result.unmatched().front() + "\"; see --help");
-        }
+    const auto take = [&options](const cxxopts::ParseResult& result) {
         take_rank(result, options);
-    } catch (const cxxopts::exceptions::exception& error) {
-        throw OptionError(std::string(error.what()) + "; see --help");
-    }
+    };
+    if (!samples::parse(described, argc, argv, take)) return std::nullopt;
     check(options, given);
     if (given.remainder == "pad") options.remainder = headrace::Remainder::pad;
     return options;

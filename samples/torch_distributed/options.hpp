@@ -8,6 +8,7 @@
 
 #include "headrace/rank.hpp"
 #include "headrace/sampler.hpp"
+#include "launch/options.hpp"
 #include "word_lists.hpp"
 
 namespace distributed {
@@ -32,8 +33,8 @@ struct Options {
     std::string results;      ///< JSON, written by rank 0; empty: none
 };
 
-/// Nothing when --help was asked for and has been printed. Throws words::OptionError that names the
-/// option, what was found and what was wanted.
+/// Nothing when --help was asked for and has been printed. Throws samples::OptionError that names
+/// the option, what was found and what was wanted.
 std::optional<Options> parse_options(int argc, char** argv);
 
 }  // namespace distributed

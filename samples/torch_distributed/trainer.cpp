@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "../torch_trainer/options.hpp"  // words::OptionError
 #include "headrace/device.hpp"
 #include "headrace/error.hpp"
 #include "headrace/loader.hpp"
@@ -160,7 +159,7 @@ int main(int argc, char** argv) {
         return options ? run(*options) : 0;
     } catch (const samples::Stopped&) {
         return samples::Stop::exit_status();
-    } catch (const words::OptionError& error) {
+    } catch (const samples::OptionError& error) {
         std::fprintf(stderr, "torch_distributed: %s\n", error.what());
         return 2;
     } catch (const headrace::UsageError& error) {

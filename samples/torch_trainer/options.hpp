@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
+#include "launch/options.hpp"
 #include "word_lists.hpp"
 
 namespace words {
@@ -34,11 +34,7 @@ struct Options {
     bool quiet = false;
 };
 
-/// What was asked for cannot be: the program says why and ends with status 2.
-class OptionError : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+using samples::OptionError;
 
 /// Nothing when --help was asked for and has been printed. Throws OptionError that names the
 /// option, what was found and what was wanted.

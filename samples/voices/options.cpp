@@ -97,18 +97,7 @@ std::size_t Options::capacity_frames() const {
 std::optional<Options> parse_options(int argc, char** argv) {
     Options options;
     cxxopts::Options described = describe(options);
-    try {
-        const auto given = described.parse(argc, argv);
-        if (given.count("help") > 0) {
-            std::puts(described.help().c_str());
-            return std::nullopt;
-        }
-        if (!given.unmatched().empty()) {
-            throw OptionError("no option \"" + given.unmatched().front() + "\"; see --help");
-        }
-    } catch (const cxxopts::exceptions::exception& error) {
-        throw OptionError(std::string(error.what()) + "; see --help");
-    }
+    if (!samples::parse(described, argc, argv)) return std::nullopt;
     check(options);
     if (options.slots == 0) options.slots = 4 * options.batch;
     return options;

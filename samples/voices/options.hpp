@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
+
+#include "launch/options.hpp"
 
 namespace voices {
 
@@ -30,11 +31,7 @@ struct Options {
     std::size_t capacity_frames() const;
 };
 
-/// What was asked for cannot be: the program says why and ends with status 2.
-class OptionError : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+using samples::OptionError;
 
 /// Nothing when --help was asked for and has been printed. Throws OptionError that names the
 /// option, what was found and what was wanted.
