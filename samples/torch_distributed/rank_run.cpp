@@ -145,7 +145,9 @@ void RankRun::save(const headrace::Loader& loader, std::uint64_t index) {
 // Waits for the device, and for all ranks.
 void RankRun::report(std::uint64_t epoch) {
     group_.sum(sums_);
-    const at::Tensor sums = sums_.cpu();
+    const at::Tensor sums = sums_.cpu();  // on the host the same memory: read before it is cleared
+    const double loss = sums[0].item<double>();
+    const double right = sums[1].item<double>();
     const double records = sums[2].item<double>();
     records_ += static_cast<std::uint64_t>(records);
     sums_.zero_();
@@ -154,8 +156,7 @@ void RankRun::report(std::uint64_t epoch) {
     std::snprintf(text, sizeof text,
                   "epoch %llu/%u  %u ranks  %.0f words  loss %.3f  right %.1f %%",
                   static_cast<unsigned long long>(epoch + 1), options_.epochs, rank_.world_size,
-                  records, sums[0].item<double>() / std::max(records, 1.0),
-                  100 * sums[1].item<double>() / std::max(records, 1.0));
+                  records, loss / std::max(records, 1.0), 100 * right / std::max(records, 1.0));
     progress_.line(text);
 }
 

@@ -85,6 +85,10 @@ class DistributedTest : public testing::Test {
         EXPECT_TRUE(program.wait_for_no_producers());
         EXPECT_TRUE(program.sockets().empty());
         EXPECT_EQ(program.result("ranks"), std::to_string(ranks)) << program.output();
+        // Of five languages the first steps tell some right by chance, and none for sure.
+        EXPECT_NE(program.output().find("  loss "), std::string::npos) << program.output();
+        EXPECT_EQ(program.output().find("  loss 0.0"), std::string::npos) << program.output();
+        EXPECT_EQ(program.output().find("  right 0.0 %"), std::string::npos) << program.output();
     }
     // Adds up the ledgers. Every item must be the one at its place of the one order that there is.
     std::map<std::uint64_t, Places> read(const std::string& ledger, int ranks) const {
