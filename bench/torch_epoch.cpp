@@ -41,6 +41,7 @@
 #include "launch/processes.hpp"
 #include "learner.hpp"
 #include "ngrams.hpp"
+#include "producer_command.hpp"
 #include "record.hpp"
 #include "utf8.hpp"
 #include "word_lists.hpp"
@@ -231,8 +232,9 @@ class Headrace {
                               .epoch_records = lists.train.size(),
                               .shuffle_seed = 7})),
           producers_(
-              {arguments.producer, "--train", ring_.name(), "--lists", arguments.lists, "--words",
-               std::to_string(arguments.words), "--fingerprint", std::to_string(lists.fingerprint)},
+              words::producer_command(
+                  arguments.producer, lists,
+                  {.folder = arguments.lists, .limit = arguments.words, .train = ring_.name()}),
               arguments.producers,
               [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }),
           loader_(ring_, {.batch = arguments.batch, .device = device}) {}

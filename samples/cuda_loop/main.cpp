@@ -171,14 +171,8 @@ int run(const cuda_loop::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
+    return samples::run_main("cuda_loop", [&] {
         const auto options = cuda_loop::parse_options(argc, argv);
         return options ? run(*options) : 0;
-    } catch (const cuda_loop::OptionError& error) {
-        std::fprintf(stderr, "cuda_loop: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "cuda_loop: %s\n", error.what());
-        return 1;
-    }
+    });
 }

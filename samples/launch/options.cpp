@@ -1,7 +1,9 @@
 #include "launch/options.hpp"
 
-#include <cstdio>
-#include <string>
+#include <exception>
+#include <filesystem>
+
+#include "launch/stop.hpp"
 
 namespace samples {
 
@@ -21,6 +23,43 @@ bool parse(cxxopts::Options& options, int argc, char** argv,
         throw OptionError(std::string(error.what()) + "; see --help");
     }
     return true;
+}
+
+void expect(bool holds, const std::string& option, const std::string& found,
+            const std::string& wanted) {
+    if (!holds) throw OptionError("--" + option + ": found " + found + ", wanted " + wanted);
+}
+
+void expect_between(const std::string& option, std::uint64_t found, std::uint64_t least,
+                    std::uint64_t most) {
+    expect(found >= least && found <= most, option, std::to_string(found),
+           std::to_string(least) + " to " + std::to_string(most));
+}
+
+void expect_slots(std::uint32_t slots, std::uint32_t batch) {
+    expect(slots == 0 || slots / 2 >= batch, "slots", std::to_string(slots),
+           "two batches of " + std::to_string(batch) + " or more");
+}
+
+void expect_file(const std::string& option, const std::string& file) {
+    if (file.empty()) return;
+    namespace fs = std::filesystem;
+    expect(fs::is_directory(fs::absolute(file).parent_path()) && !fs::is_directory(file), option,
+           "\"" + file + "\"", "a file in a folder that exists");
+}
+
+int run_main(const char* program, const std::function<int()>& body) {
+    try {
+        return body();
+    } catch (const Stopped&) {
+        return Stop::exit_status();
+    } catch (const OptionError& error) {
+        std::fprintf(stderr, "%s: %s\n", program, error.what());
+        return 2;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", program, error.what());
+        return 1;
+    }
 }
 
 }  // namespace samples

@@ -5,19 +5,10 @@
 namespace distributed {
 namespace {
 
-using samples::OptionError;
-
-template <class T>
-std::shared_ptr<cxxopts::Value> value(T& target) {
-    return cxxopts::value<T>(target);
-}
-template <class T>
-std::shared_ptr<cxxopts::Value> number(T& target) {
-    return value(target)->default_value(std::to_string(target));
-}
-std::shared_ptr<cxxopts::Value> text(std::string& target) {
-    return value(target)->default_value(target);
-}
+using samples::expect;
+using samples::expect_between;
+using samples::expect_file;
+using samples::value;
 
 // Read as text or number first, then put where they belong.
 struct Given {
@@ -34,33 +25,28 @@ cxxopts::Options describe(Options& options, Given& given) {
     add("world-size", "Ranks in all", cxxopts::value<std::uint32_t>(), "N");
     add("local-rank", "This rank on its machine: which GPU", cxxopts::value<std::uint32_t>(), "N");
     add("store", "File in which the ranks find each other; empty: as torchrun or mpirun say",
-        text(options.store), "FILE");
-    add("device", "best, host or cuda: a GPU for each rank", text(options.device), "NAME");
-    add("epochs", "Times that every word is seen", number(options.epochs), "N");
-    add("batch", "Words of a batch, on each rank", number(options.batch), "N");
-    add("producers", "Producer processes of each rank", number(options.producers), "N");
-    add("words", "Use so many words of each language; 0: all", number(options.words), "N");
-    add("seed", "Of the order of the words and of the network", number(options.seed), "N");
+        value(options.store), "FILE");
+    add("device", "best, host or cuda: a GPU for each rank", value(options.device), "NAME");
+    add("epochs", "Times that every word is seen", value(options.epochs), "N");
+    add("batch", "Words of a batch, on each rank", value(options.batch), "N");
+    add("producers", "Producer processes of each rank", value(options.producers), "N");
+    add("words", "Use so many words of each language; 0: all", value(options.words), "N");
+    add("seed", "Of the order of the words and of the network", value(options.seed), "N");
     add("remainder", "Words that the ranks cannot share evenly: drop, or pad by repeating some",
-        text(given.remainder), "POLICY");
-    add("lists", "Folder of the word lists", text(options.lists), "DIR");
-    add("checkpoint", "Keep the run in this file", text(options.checkpoint), "FILE");
-    add("every", "Steps between two checkpoints; 0: only at the end", number(options.every), "N");
+        value(given.remainder), "POLICY");
+    add("lists", "Folder of the word lists", value(options.lists), "DIR");
+    add("checkpoint", "Keep the run in this file", value(options.checkpoint), "FILE");
+    add("every", "Steps between two checkpoints; 0: only at the end", value(options.every), "N");
     add("resume", "Go on from the checkpoint, with as many ranks as there are now",
         cxxopts::value<bool>(options.resume));
-    add("steps", "Stop after so many steps; 0: after the last epoch", number(options.steps), "N");
-    add("ledger", "Write a line for each word learned from into FILE.RANK", text(options.ledger),
+    add("steps", "Stop after so many steps; 0: after the last epoch", value(options.steps), "N");
+    add("ledger", "Write a line for each word learned from into FILE.RANK", value(options.ledger),
         "FILE");
-    add("results", "Write the results to a file, too, as JSON", text(options.results), "FILE");
+    add("results", "Write the results to a file, too, as JSON", value(options.results), "FILE");
     add("directory", "Where the rings' sockets lie; empty: the usual place",
-        text(options.directory), "DIR");
+        value(options.directory), "DIR");
     add("h,help", "This text");
     return described;
-}
-
-void expect(bool holds, const std::string& option, const std::string& found,
-            const std::string& wanted) {
-    if (!holds) throw OptionError("--" + option + ": found " + found + ", wanted " + wanted);
 }
 
 void check(const Options& options, const Given& given) {
@@ -71,10 +57,11 @@ void check(const Options& options, const Given& given) {
     expect(options.device == "best" || options.device == "host" || options.device == "cuda",
            "device", "\"" + options.device + "\"", "best, host or cuda");
     expect(options.epochs >= 1, "epochs", "0", "1 or more");
-    expect(options.batch >= 1 && options.batch <= kMostBatch, "batch",
-           std::to_string(options.batch), "1 to " + std::to_string(kMostBatch));
-    expect(options.producers >= 1 && options.producers <= kMostProducers, "producers",
-           std::to_string(options.producers), "1 to " + std::to_string(kMostProducers));
+    expect_between("batch", options.batch, 1, kMostBatch);
+    expect_between("producers", options.producers, 1, kMostProducers);
+    expect_file("checkpoint", options.checkpoint);
+    expect_file("ledger", options.ledger);
+    expect_file("results", options.results);
     expect(!options.resume || !options.checkpoint.empty(), "resume", "no --checkpoint",
            "the file to go on from");
 }

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "headrace/torch.hpp"
+#include "launch/text.hpp"
 
 namespace distributed {
 namespace {
@@ -152,12 +152,10 @@ void RankRun::report(std::uint64_t epoch) {
     records_ += static_cast<std::uint64_t>(records);
     sums_.zero_();
     if (rank_.rank != 0) return;
-    char text[128];
-    std::snprintf(text, sizeof text,
-                  "epoch %llu/%u  %u ranks  %.0f words  loss %.3f  right %.1f %%",
-                  static_cast<unsigned long long>(epoch + 1), options_.epochs, rank_.world_size,
-                  records, loss / std::max(records, 1.0), 100 * right / std::max(records, 1.0));
-    progress_.line(text);
+    progress_.line(samples::format("epoch %llu/%u  %u ranks  %.0f words  loss %.3f  right %.1f %%",
+                                   static_cast<unsigned long long>(epoch + 1), options_.epochs,
+                                   rank_.world_size, records, loss / std::max(records, 1.0),
+                                   100 * right / std::max(records, 1.0)));
 }
 
 words::Exam RankRun::examine(headrace::Loader& loader, const std::function<void()>& look_around) {

@@ -3,11 +3,7 @@
 #include <torch/cuda.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <exception>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,8 +17,10 @@
 #include "launch/progress.hpp"
 #include "launch/session.hpp"
 #include "launch/stop.hpp"
+#include "launch/text.hpp"
 #include "options.hpp"
 #include "process_group.hpp"
+#include "producer_command.hpp"
 #include "rank_run.hpp"
 #include "record.hpp"
 #include "word_lists.hpp"
@@ -81,21 +79,13 @@ std::vector<headrace::Ring> make_rings(const distributed::Options& options,
 std::vector<std::string> producer_command(const distributed::Options& options,
                                           const words::WordLists& lists,
                                           const std::vector<headrace::Ring>& rings) {
-    std::vector<std::string> command{samples::program_beside_this("words_producer"),
-                                     "--train",
-                                     rings[kTrain].name(),
-                                     "--lists",
-                                     options.lists,
-                                     "--words",
-                                     std::to_string(options.words),
-                                     "--fingerprint",
-                                     std::to_string(lists.fingerprint),
-                                     "--directory",
-                                     options.directory};
-    if (rings.size() > kHeldOut) {
-        command.insert(command.end(), {"--held-out", rings[kHeldOut].name()});
-    }
-    return command;
+    return words::producer_command(
+        samples::program_beside_this("words_producer"), lists,
+        {.folder = options.lists,
+         .limit = options.words,
+         .directory = options.directory,
+         .train = rings[kTrain].name(),
+         .held_out = rings.size() > kHeldOut ? rings[kHeldOut].name() : ""});
 }
 
 void report(const distributed::Options& options, const headrace::Rank& rank,
@@ -103,21 +93,16 @@ void report(const distributed::Options& options, const headrace::Rank& rank,
             samples::Progress& progress) {
     const double rate =
         run.train_seconds() > 0 ? static_cast<double>(run.records()) / run.train_seconds() : 0;
-    char text[160];
-    std::snprintf(text, sizeof text, "held out  %llu words  right %.1f %%  |  %.0f words/s in all",
-                  static_cast<unsigned long long>(exam.words()), 100 * exam.accuracy(), rate);
-    progress.line(text);
+    progress.line(samples::format("held out  %llu words  right %.1f %%  |  %.0f words/s in all",
+                                  static_cast<unsigned long long>(exam.words()),
+                                  100 * exam.accuracy(), rate));
     progress.line("rank 0: " + verdict);
     if (options.results.empty()) return;
-    std::ofstream file(options.results, std::ios::trunc);
-    file << nlohmann::json{{"accuracy", exam.accuracy()}, {"words_per_s", rate},
-                           {"words", run.records()},      {"steps", run.steps()},
-                           {"ranks", rank.world_size},    {"batch", options.batch},
-                           {"found_by", rank.source},     {"verdict", verdict}}
-                .dump(2)
-         << '\n';
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + options.results);
+    const nlohmann::json results{{"accuracy", exam.accuracy()}, {"words_per_s", rate},
+                                 {"words", run.records()},      {"steps", run.steps()},
+                                 {"ranks", rank.world_size},    {"batch", options.batch},
+                                 {"found_by", rank.source},     {"verdict", verdict}};
+    samples::write_text(options.results, results.dump(2) + "\n");
 }
 
 int run(const distributed::Options& options) {
@@ -154,19 +139,12 @@ int run(const distributed::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
-        const auto options = distributed::parse_options(argc, argv);
-        return options ? run(*options) : 0;
-    } catch (const samples::Stopped&) {
-        return samples::Stop::exit_status();
-    } catch (const samples::OptionError& error) {
-        std::fprintf(stderr, "torch_distributed: %s\n", error.what());
-        return 2;
-    } catch (const headrace::UsageError& error) {
-        std::fprintf(stderr, "torch_distributed: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "torch_distributed: %s\n", error.what());
-        return 1;
-    }
+    return samples::run_main("torch_distributed", [&] {
+        try {
+            const auto options = distributed::parse_options(argc, argv);
+            return options ? run(*options) : 0;
+        } catch (const headrace::UsageError& error) {  // of the rank, and of how the ranks meet
+            throw samples::OptionError(error.what());
+        }
+    });
 }

@@ -2,9 +2,7 @@
 // of LibTorch or of GPUs. The trainer starts it; it may also be started by hand, at any time,
 // beside those that run.
 #include <chrono>
-#include <cstdio>
 #include <cxxopts.hpp>
-#include <exception>
 #include <functional>
 #include <future>
 #include <stdexcept>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "headrace/producer.hpp"
+#include "launch/options.hpp"
 #include "record.hpp"
 #include "word_lists.hpp"
 
@@ -61,17 +60,20 @@ int run(int argc, char** argv) {
     add("fingerprint", "What the lists must come to; empty: anything", text(""));
     add("directory", "Where the rings' sockets lie", text(""));
     add("h,help", "This text");
-    const auto given = options.parse(argc, argv);
-    if (given.count("help") > 0) {
-        std::puts(options.help().c_str());
-        return 0;
-    }
-    const auto directory = given["directory"].as<std::string>();
-    const auto held_out = given["held-out"].as<std::string>();
-    const words::WordLists lists =
-        words::read_word_lists(given["lists"].as<std::string>(), given["words"].as<std::size_t>());
-    expect_fingerprint(lists, given["fingerprint"].as<std::string>());
-    headrace::Producer train = attach(given["train"].as<std::string>(), directory);
+    std::string train_ring, held_out, folder, fingerprint, directory;
+    std::size_t limit = 0;
+    const auto take = [&](const cxxopts::ParseResult& given) {
+        train_ring = given["train"].as<std::string>();
+        held_out = given["held-out"].as<std::string>();
+        folder = given["lists"].as<std::string>();
+        limit = given["words"].as<std::size_t>();
+        fingerprint = given["fingerprint"].as<std::string>();
+        directory = given["directory"].as<std::string>();
+    };
+    if (!samples::parse(options, argc, argv, take)) return 0;
+    const words::WordLists lists = words::read_word_lists(folder, limit);
+    expect_fingerprint(lists, fingerprint);
+    headrace::Producer train = attach(train_ring, directory);
     // The trainer wants words of the one ring, then of the other, and again: a thread for each,
     // which sleeps while its ring is full.
     std::future<void> other;
@@ -87,13 +89,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const cxxopts::exceptions::exception& error) {
-        std::fprintf(stderr, "words_producer: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "words_producer: %s\n", error.what());
-        return 1;
-    }
+    return samples::run_main("words_producer", [&] { return run(argc, argv); });
 }

@@ -2,11 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "text.hpp"
+#include "launch/text.hpp"
 #include "word_lists.hpp"
 
 namespace words {
 namespace {
+
+using samples::format;
 
 using Longs = unsigned long long;  // what printf knows of 64 bits
 

@@ -5,10 +5,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <exception>
-#include <fstream>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +18,9 @@
 #include "launch/progress.hpp"
 #include "launch/session.hpp"
 #include "launch/stop.hpp"
+#include "launch/text.hpp"
 #include "options.hpp"
+#include "producer_command.hpp"
 #include "record.hpp"
 #include "results.hpp"
 #include "training_run.hpp"
@@ -79,19 +77,12 @@ std::vector<headrace::Ring> make_rings(const words::Options& options, const word
 std::vector<std::string> producer_command(const words::Options& options,
                                           const words::WordLists& lists,
                                           const std::vector<headrace::Ring>& rings) {
-    return {samples::program_beside_this("words_producer"),
-            "--train",
-            rings[kTrain].name(),
-            "--held-out",
-            rings[kHeldOut].name(),
-            "--lists",
-            options.lists,
-            "--words",
-            std::to_string(options.words),
-            "--fingerprint",
-            std::to_string(lists.fingerprint),
-            "--directory",
-            options.directory};
+    return words::producer_command(samples::program_beside_this("words_producer"), lists,
+                                   {.folder = options.lists,
+                                    .limit = options.words,
+                                    .directory = options.directory,
+                                    .train = rings[kTrain].name(),
+                                    .held_out = rings[kHeldOut].name()});
 }
 
 headrace::LoaderOptions loader_options(const words::Options& options,
@@ -133,17 +124,10 @@ void enter(words::Results& results, const words::TrainingRun& run) {
     results.lost = run.lost();
 }
 
-void write(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + path);
-}
-
 void report(const words::Results& results, const words::Curve& curve, samples::Progress& progress) {
     const words::Options& options = results.options;
     progress.line("\n" + words::to_table(results));
-    if (!options.results.empty()) write(options.results, words::to_json(results));
+    if (!options.results.empty()) samples::write_text(options.results, words::to_json(results));
     if (options.curve.empty()) return;
     if (const auto why_not = words::draw(curve, options.curve)) progress.say(*why_not);
 }
@@ -181,14 +165,8 @@ int run(const words::Options& options, Clock::time_point start) {
 
 int main(int argc, char** argv) {
     const auto start = Clock::now();
-    try {
+    return samples::run_main("torch_trainer", [&] {
         const auto options = words::parse_options(argc, argv);
         return options ? run(*options, start) : 0;
-    } catch (const words::OptionError& error) {
-        std::fprintf(stderr, "torch_trainer: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "torch_trainer: %s\n", error.what());
-        return 1;
-    }
+    });
 }

@@ -12,10 +12,12 @@
 
 #include "headrace/torch.hpp"
 #include "launch/stop.hpp"
-#include "text.hpp"
+#include "launch/text.hpp"
 
 namespace words {
 namespace {
+
+using samples::format;
 
 using Clock = std::chrono::steady_clock;
 

@@ -1,34 +1,23 @@
 #include "options.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <cxxopts.hpp>
-#include <filesystem>
 
 #include "log_mel.hpp"
 
 namespace voices {
 namespace {
 
+using samples::expect;
+using samples::expect_between;
+using samples::expect_file;
+using samples::expect_slots;
+using samples::value;
+
 // An hour: far over the longest recording, and a record of it still counts in 32 bits.
 constexpr double kMostSeconds = 3600;
 constexpr std::uint32_t kMostProducers = 64;
 constexpr std::uint32_t kMostBatch = 1u << 16;  // many times all recordings there are
-
-template <class T>
-std::shared_ptr<cxxopts::Value> value(T& target) {
-    std::string text;
-    if constexpr (std::is_same_v<T, std::string>) {
-        text = target;
-    } else if constexpr (std::is_floating_point_v<T>) {
-        char digits[32];
-        std::snprintf(digits, sizeof digits, "%g", static_cast<double>(target));
-        text = digits;
-    } else {
-        text = std::to_string(target);
-    }
-    return cxxopts::value<T>(target)->default_value(text);
-}
 
 cxxopts::Options describe(Options& options) {
     cxxopts::Options described(
@@ -56,35 +45,22 @@ cxxopts::Options describe(Options& options) {
     return described;
 }
 
-void expect(bool holds, const std::string& option, const std::string& found,
-            const std::string& wanted) {
-    if (!holds) throw OptionError("--" + option + ": found " + found + ", wanted " + wanted);
-}
-
 void check(const Options& options) {
     const auto at_least_one = [](std::uint32_t number, const char* name) {
         expect(number >= 1, name, std::to_string(number), "1 or more");
     };
-    expect(options.producers >= 1 && options.producers <= kMostProducers, "producers",
-           std::to_string(options.producers), "1 to " + std::to_string(kMostProducers));
+    expect_between("producers", options.producers, 1, kMostProducers);
     at_least_one(options.epochs, "epochs");
-    expect(options.batch >= 1 && options.batch <= kMostBatch, "batch",
-           std::to_string(options.batch), "1 to " + std::to_string(kMostBatch));
+    expect_between("batch", options.batch, 1, kMostBatch);
     at_least_one(options.hidden, "hidden");
     at_least_one(options.threads, "threads");
     expect(options.context % 2 == 1, "context", std::to_string(options.context), "an odd number");
-    expect(options.slots == 0 || options.slots / 2 >= options.batch, "slots",
-           std::to_string(options.slots),
-           "two batches of " + std::to_string(options.batch) + " or more");
+    expect_slots(options.slots, options.batch);
     expect(options.capacity_seconds >= 0.01 && options.capacity_seconds <= kMostSeconds,
            "capacity-seconds", std::to_string(options.capacity_seconds), "0.01 to 3600");
     expect(options.learning_rate > 0 && options.learning_rate <= 1, "lr",
            std::to_string(options.learning_rate), "more than 0, at most 1");
-    if (options.json.empty()) return;
-    // Told now, not after minutes of training.
-    const auto folder = std::filesystem::absolute(options.json).parent_path();
-    expect(std::filesystem::is_directory(folder) && !std::filesystem::is_directory(options.json),
-           "json", "\"" + options.json + "\"", "a file in a folder that exists");
+    expect_file("json", options.json);
 }
 
 }  // namespace

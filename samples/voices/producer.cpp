@@ -2,14 +2,14 @@
 // trainer's rings, first the one for training, then the one with what is held out. The trainer
 // starts it; it may also be started by hand, at any time, beside those that run.
 #include <chrono>
-#include <cstdio>
 #include <cxxopts.hpp>
-#include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "headrace/error.hpp"
 #include "headrace/producer.hpp"
+#include "launch/options.hpp"
 #include "log_mel.hpp"
 #include "record.hpp"
 #include "recordings.hpp"
@@ -62,16 +62,17 @@ int run(int argc, char** argv) {
     add("directory", "Where the rings' sockets lie",
         cxxopts::value<std::string>()->default_value(""));
     add("h,help", "This text");
-    const auto given = options.parse(argc, argv);
-    if (given.count("help") > 0) {
-        std::puts(options.help().c_str());
-        return 0;
-    }
-    const auto directory = given["directory"].as<std::string>();
-    const auto train = given["train"].as<std::string>();
-    const auto held_out = given["held-out"].as<std::string>();
-    const voices::Recordings recordings =
-        voices::list_recordings(given["data"].as<std::string>(), given["limit"].as<std::size_t>());
+    std::string train, held_out, data, directory;
+    std::size_t limit = 0;
+    const auto take = [&](const cxxopts::ParseResult& given) {
+        train = given["train"].as<std::string>();
+        held_out = given["held-out"].as<std::string>();
+        data = given["data"].as<std::string>();
+        limit = given["limit"].as<std::size_t>();
+        directory = given["directory"].as<std::string>();
+    };
+    if (!samples::parse(options, argc, argv, take)) return 0;
+    const voices::Recordings recordings = voices::list_recordings(data, limit);
     voices::LogMel log_mel;
     // To both at once: when the trainer ends both early, attaching to the second would be refused.
     headrace::Producer train_producer = attach(train, directory);
@@ -84,13 +85,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const cxxopts::exceptions::exception& error) {
-        std::fprintf(stderr, "voices_producer: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "voices_producer: %s\n", error.what());
-        return 1;
-    }
+    return samples::run_main("voices_producer", [&] { return run(argc, argv); });
 }

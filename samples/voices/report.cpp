@@ -1,20 +1,13 @@
 #include "report.hpp"
 
-#include <cstdarg>
-#include <cstdio>
 #include <string_view>
+
+#include "launch/text.hpp"
 
 namespace voices {
 namespace {
 
-[[gnu::format(printf, 1, 2)]] std::string format(const char* pattern, ...) {
-    std::va_list arguments;
-    va_start(arguments, pattern);
-    char text[512];
-    std::vsnprintf(text, sizeof text, pattern, arguments);
-    va_end(arguments);
-    return text;
-}
+using samples::format;
 
 std::string json_string(std::string_view text) {
     std::string out = "\"";

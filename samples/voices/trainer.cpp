@@ -3,10 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <exception>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -18,6 +14,7 @@
 #include "launch/progress.hpp"
 #include "launch/session.hpp"
 #include "launch/stop.hpp"
+#include "launch/text.hpp"
 #include "ledger.hpp"
 #include "options.hpp"
 #include "record.hpp"
@@ -144,13 +141,6 @@ voices::Results train_and_evaluate(const voices::Options& options,
     return results;
 }
 
-void write(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + path);
-}
-
 int run(const voices::Options& options, Clock::time_point start) {
     samples::Stop stop;
     samples::Progress progress("voices", options.quiet);
@@ -163,7 +153,7 @@ int run(const voices::Options& options, Clock::time_point start) {
         voices::Results results = train_and_evaluate(options, recordings, progress, stop);
         results.seconds = seconds_since(start);
         progress.line("\n" + voices::to_table(results));
-        if (!options.json.empty()) write(options.json, voices::to_json(results));
+        if (!options.json.empty()) samples::write_text(options.json, voices::to_json(results));
         return 0;
     } catch (const samples::Stopped&) {
         progress.end();
@@ -176,14 +166,8 @@ int run(const voices::Options& options, Clock::time_point start) {
 
 int main(int argc, char** argv) {
     const auto start = Clock::now();
-    try {
+    return samples::run_main("voices", [&] {
         const auto options = voices::parse_options(argc, argv);
         return options ? run(*options, start) : 0;
-    } catch (const voices::OptionError& error) {
-        std::fprintf(stderr, "voices: %s\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "voices: %s\n", error.what());
-        return 1;
-    }
+    });
 }

@@ -5,20 +5,11 @@
 #include <filesystem>
 #include <string>
 
+#include "gtest/temporary_folder.hpp"
+
 namespace words_test {
 
-/// A folder of its own, gone with all that is in it.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
+using headrace::TemporaryFolder;
 
 void write_file(const std::filesystem::path& path, const std::string& bytes);
 std::string read_file(const std::filesystem::path& path);

@@ -1,7 +1,6 @@
 #include "sound_files.hpp"
 
 #include <sndfile.h>
-#include <stdlib.h>
 
 #include <cmath>
 #include <fstream>
@@ -28,17 +27,6 @@ void write(const fs::path& path, const std::vector<float>& samples, int rate, in
 }
 
 }  // namespace
-
-TemporaryFolder::TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "headrace-voices-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
-    path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-}
 
 std::vector<float> sine(double hz, std::size_t samples, int rate) {
     std::vector<float> out(samples);

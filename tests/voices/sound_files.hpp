@@ -6,20 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "gtest/temporary_folder.hpp"
+
 namespace voices_test {
 
-/// A new folder under the system's for temporary files; removed with all that is in it.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
+using headrace::TemporaryFolder;
 
 /// A sine of half the full scale.
 std::vector<float> sine(double hz, std::size_t samples, int rate = 8000);
