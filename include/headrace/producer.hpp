@@ -119,7 +119,10 @@ struct AttachOptions {
     /// How long to wait for a ring that is not there yet, and for its answer.
     std::chrono::milliseconds timeout{60'000};
     std::string directory = {};  ///< as in RingOptions
-    std::string identity = {};   ///< how reports name this producer; empty: the program's name
+    /// How reports name this producer; empty: $HEADRACE_IDENTITY, else the program's name. 47 bytes
+    /// are kept. Where it is in another pid namespace than the trainer (a container of its own),
+    /// the reports say `identity@host`, with its host name, for its pid says nothing there.
+    std::string identity = {};
 };
 
 /// A producer. Movable; belongs to one thread at a time, which may hold several claimed records.

@@ -38,7 +38,11 @@ struct StallPolicy {
     /// What is done when `report_after` is over.
     enum class Action {
         wait,  ///< report it, and wait
-        kill,  ///< report it, send SIGKILL, wait for the proof of death, hand its index on
+        /// Report it, send SIGKILL, wait for the proof of death, hand its index on. A producer in
+        /// a pid namespace that is neither the trainer's nor below it (a container beside the
+        /// trainer's) cannot be sent signals: the report says so, names it `identity@host`, and the
+        /// ring waits for whoever kills it by its container.
+        kill,
     };
     /// How long a record may be held before it is reported; zero: never looked at.
     std::chrono::milliseconds report_after{30'000};

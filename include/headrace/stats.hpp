@@ -1,6 +1,7 @@
 // One snapshot type behind everything that tells what a ring and its loader are doing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,9 +35,16 @@ HEADRACE_EXPORT std::string_view name_of(ProducerState state) noexcept;
 
 /// One producer, as counted by itself; records.
 struct ProducerStats {
-    std::uint32_t id = 0;       ///< its number in this ring; a late one may get that of a dead one
-    std::int64_t pid = 0;       ///< as it sees itself: pids differ between pid namespaces
-    std::string identity = {};  ///< of AttachOptions
+    std::uint32_t id = 0;  ///< its number in this ring; a late one may get that of a dead one
+    /// Which owner of this id it is, counted modulo 128: id and incarnation together tell producers
+    /// apart, what they say of themselves (pid, identity) does not.
+    std::uint32_t incarnation = 0;
+    /// As it sees itself. In a pid namespace of its own, as containers are, it is 1 more often than
+    /// not.
+    std::int64_t pid = 0;
+    /// Of AttachOptions; `identity@host` for a producer in another pid namespace than the trainer,
+    /// cut where that is longer than 47 bytes. Written by another program: any bytes.
+    std::string identity = {};
     ProducerState state = ProducerState::attached;  ///< what has become of it
     std::uint64_t claimed = 0;                      ///< taken, to be written
     std::uint64_t published = 0;                    ///< written, and made visible
@@ -107,8 +115,11 @@ struct HEADRACE_EXPORT Stats {
 /// Looks at a running ring of any process of this user, through a read-only mapping.
 class HEADRACE_EXPORT Observer {
   public:
-    /// Throws SystemError when there is no such ring. `directory` as in RingOptions.
-    explicit Observer(std::string_view name, std::string directory = {});
+    /// Throws SystemError when there is no such ring, when it refuses, and when its trainer listens
+    /// but has not answered within `patience`, as one does that is stopped. `directory` as in
+    /// RingOptions.
+    explicit Observer(std::string_view name, std::string directory = {},
+                      std::chrono::milliseconds patience = std::chrono::milliseconds(5000));
     Observer(Observer&&) noexcept;
     Observer& operator=(Observer&&) noexcept;
     ~Observer();

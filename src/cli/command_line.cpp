@@ -72,6 +72,15 @@ Examples:
   headrace stat voices --prometheus       for a textfile collector
 )";
 
+constexpr std::string_view kListExamples = R"(
+Tells which rings of this user answer, within two seconds. Ends with 0 when there is
+one, and with 1 when there is none, or when all of them are aborted: a health check.
+
+Examples:
+  headrace list
+  headrace list --directory /run/headrace
+)";
+
 constexpr const char* kDirectoryHelp =
     "folder of the rings' sockets (default: $HEADRACE_DIR, else $XDG_RUNTIME_DIR/headrace, "
     "else /run/headrace)";
@@ -366,6 +375,20 @@ std::optional<StatOptions> parse_stat(Arguments given) {
     options.directory = text_of(result, "directory");
     refuse_leftovers(result);
     return options;
+}
+
+std::optional<ListOptions> parse_list(Arguments arguments) {
+    cxxopts::Options description("headrace list", "The rings that answer in a folder.");
+    description.add_options()                                                //
+        ("directory", kDirectoryHelp, cxxopts::value<std::string>(), "DIR")  //
+        ("h,help", "this text");
+    const cxxopts::ParseResult result = parse(description, arguments);
+    if (result.count("help") > 0) {
+        std::cout << description.help() << kListExamples;
+        return std::nullopt;
+    }
+    refuse_leftovers(result);
+    return ListOptions{.directory = text_of(result, "directory")};
 }
 
 }  // namespace headrace::cli

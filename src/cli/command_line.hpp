@@ -80,4 +80,11 @@ struct StatOptions {
 /// Empty: help was asked for and has been printed.
 std::optional<StatOptions> parse_stat(Arguments arguments);
 
+struct ListOptions {
+    std::string directory;
+};
+
+/// Empty: help was asked for and has been printed.
+std::optional<ListOptions> parse_list(Arguments arguments);
+
 }  // namespace headrace::cli

@@ -10,6 +10,7 @@
 #include "cli/bench_device.hpp"
 #include "cli/bench_session.hpp"
 #include "cli/command_line.hpp"
+#include "cli/list.hpp"
 #include "cli/stat.hpp"
 #include "cli/text.hpp"
 #include "headrace/error.hpp"
@@ -25,6 +26,7 @@ Usage:
   headrace bench loader [OPTION...]  measure batches from producer processes
   headrace bench device [OPTION...]  measure a GPU's batches against its ceilings
   headrace stat NAME [OPTION...]     look at a running ring
+  headrace list [OPTION...]          which rings there are; 1 when none answers
   headrace --version
   headrace COMMAND --help            options and examples
 
@@ -59,7 +61,8 @@ int run_bench(Arguments words) {
 
 int run(Arguments words) {
     const std::string_view command = words.empty() ? std::string_view() : words.front();
-    if (words.empty()) throw UsageError("wanted a command: bench or stat; see headrace --help");
+    if (words.empty())
+        throw UsageError("wanted a command: bench, stat or list; see headrace --help");
     if (is_help(command)) {
         std::cout << kHelp;
         return 0;
@@ -74,8 +77,12 @@ int run(Arguments words) {
         const std::optional<StatOptions> options = parse_stat(words.subspan(1));
         return options ? stat(*options) : 0;
     }
+    if (command == "list") {
+        const std::optional<ListOptions> options = parse_list(words.subspan(1));
+        return options ? list(*options) : 0;
+    }
     throw UsageError("found \"" + printable(command) +
-                     "\", wanted a command: bench or stat; see headrace --help");
+                     "\", wanted a command: bench, stat or list; see headrace --help");
 }
 
 // A program started without standard input, output or error must not get one of these numbers for

@@ -12,6 +12,7 @@ using Json = nlohmann::ordered_json;
 
 Json producer_json(const ProducerStats& producer) {
     return Json{{"id", producer.id},
+                {"incarnation", producer.incarnation},
                 {"pid", producer.pid},
                 {"identity", valid_utf8(producer.identity)},
                 {"state", std::string(name_of(producer.state))},

@@ -111,15 +111,20 @@ void write_books(Exposition& out, const Stats& stats) {
                 stats.alarms);
 }
 
+// The first two tell it from all others: with an id that is dealt again, counters begin anew.
+Labels labels_of(const ProducerStats& producer) {
+    return {{"producer", std::to_string(producer.id)},
+            {"incarnation", std::to_string(producer.incarnation)},
+            {"pid", std::to_string(producer.pid)},
+            {"identity", producer.identity}};
+}
+
 template <class Value>
 void write_producers(Exposition& out, const Stats& stats, std::string_view name,
                      std::string_view help, Value value_of) {
     out.metric(name, "counter", help);
     for (const ProducerStats& producer : stats.producers) {
-        out.sample({{"producer", std::to_string(producer.id)},
-                    {"pid", std::to_string(producer.pid)},
-                    {"identity", producer.identity}},
-                   value_of(producer));
+        out.sample(labels_of(producer), value_of(producer));
     }
 }
 
@@ -131,11 +136,9 @@ void write_producers(Exposition& out, const Stats& stats) {
         for (const ProducerState state :
              {ProducerState::attached, ProducerState::finished, ProducerState::died,
               ProducerState::left, ProducerState::contact_lost}) {
-            out.sample({{"producer", std::to_string(producer.id)},
-                        {"pid", std::to_string(producer.pid)},
-                        {"identity", producer.identity},
-                        {"state", std::string(name_of(state))}},
-                       flag(state == producer.state));
+            Labels labels = labels_of(producer);
+            labels.emplace_back("state", std::string(name_of(state)));
+            out.sample(labels, flag(state == producer.state));
         }
     }
     write_producers(out, stats, "headrace_producer_records_claimed_total", "Records claimed.",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/quantity.hpp"
+#include "cli/table.hpp"
 #include "cli/text.hpp"
 
 namespace headrace::cli {
@@ -26,30 +27,6 @@ double per_second(double amount, double seconds) {
 // What a counter rose by; a reader that looks twice may see it fall by what was under way.
 double rise(std::uint64_t now, std::uint64_t before) {
     return now > before ? static_cast<double>(now - before) : 0;
-}
-
-using Row = std::vector<std::string>;
-
-// The columns named in `left` are flush left, the others flush right.
-std::string aligned(const std::vector<Row>& rows, const std::vector<std::size_t>& left) {
-    std::vector<std::size_t> widths(rows.front().size());
-    for (const Row& row : rows) {
-        for (std::size_t column = 0; column < row.size(); ++column) {
-            widths[column] = std::max(widths[column], width_of(row[column]));
-        }
-    }
-    std::string out;
-    for (const Row& row : rows) {
-        std::string text;
-        for (std::size_t column = 0; column < row.size(); ++column) {
-            const std::string gap(widths[column] - width_of(row[column]), ' ');
-            const bool flush_left = std::ranges::find(left, column) != left.end();
-            text += "  " + (flush_left ? row[column] + gap : gap + row[column]);
-        }
-        text.erase(text.find_last_not_of(' ') + 1);
-        out += text + "\n";
-    }
-    return out;
 }
 
 std::string books_text(const Stats& stats) {
@@ -81,9 +58,10 @@ std::string troubles_text(const Stats& stats) {
 
 const ProducerStats* same_producer(const Stats* stats, const ProducerStats& wanted) {
     if (stats == nullptr) return nullptr;
-    // An id is dealt again after its owner has gone; the pid tells the two apart.
+    // An id is dealt again after its owner has gone. The pid would not tell the two apart: it is 1
+    // in every container.
     const auto found = std::ranges::find_if(stats->producers, [&](const ProducerStats& candidate) {
-        return candidate.id == wanted.id && candidate.pid == wanted.pid;
+        return candidate.id == wanted.id && candidate.incarnation == wanted.incarnation;
     });
     return found == stats->producers.end() ? nullptr : &*found;
 }

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "headrace/error.hpp"
 #include "ring/deadline.hpp"
+#include "ring/identity.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/rendezvous.hpp"
 
@@ -61,8 +61,9 @@ ring::UniqueFd connect_when_there(const std::string& name, const std::string& di
 }
 
 // Bounded, for a trainer that is stopped would leave us waiting.
-ring::Welcome await_welcome(int socket, const std::string& name, Clock::time_point deadline,
+ring::Welcome await_welcome(int socket, const std::string& name, std::chrono::milliseconds patience,
                             std::vector<ring::UniqueFd>& fds) {
+    const Clock::time_point deadline = ring::deadline_after(patience);
     pollfd look{.fd = socket, .events = POLLIN, .revents = 0};
     int ready = 0;
     do {
@@ -70,7 +71,8 @@ ring::Welcome await_welcome(int socket, const std::string& name, Clock::time_poi
     } while ((ready == 0 || (ready < 0 && errno == EINTR)) &&
              ring::time_left(deadline).count() > 0);
     if (ready <= 0) {
-        throw TimeoutError("ring \"" + name + "\": the trainer does not answer");
+        throw TimeoutError("ring \"" + name + "\": the trainer has not answered within " +
+                           std::to_string(patience.count()) + " ms; is it stopped?");
     }
     ring::Welcome welcome{};
     const auto received =
@@ -87,6 +89,11 @@ ring::Welcome await_welcome(int socket, const std::string& name, Clock::time_poi
     return welcome;
 }
 
+template <std::size_t N>
+void put_text(char (&bytes)[N], const std::string& text) {  // into zeroes, the last of which stays
+    std::memcpy(bytes, text.data(), std::min(text.size(), N - 1));
+}
+
 ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
     ring::Hello hello{};
     hello.magic = ring::kWireMagic;
@@ -95,14 +102,8 @@ ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
     hello.role =
         static_cast<std::uint32_t>(as_observer ? ring::Role::observer : ring::Role::producer);
     hello.pid = getpid();
-    std::string identity = options.identity;
-    if (identity.empty()) {
-        std::error_code ignored;
-        identity = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
-    }
-    if (identity.empty()) identity = "producer";
-    std::memcpy(hello.identity, identity.data(),
-                std::min(identity.size(), sizeof(hello.identity) - 1));
+    put_text(hello.identity, ring::own_identity(options.identity));
+    put_text(hello.host, ring::own_host());
     return hello;
 }
 
@@ -120,11 +121,16 @@ void accept(Attachment& attachment, const ring::Welcome& welcome, std::vector<ri
     attachment.description = ring::read_header(attachment.mapping.bytes(), name);
     attachment.trainer_pidfd = std::move(fds[1]);
     attachment.owner = {welcome.owner, welcome.incarnation};
+    attachment.trainer = "pid " + std::to_string(attachment.description.trainer_pid);
+    if (ring::peer_of(attachment.socket.get()).pid != attachment.description.trainer_pid) {
+        attachment.trainer += " of another pid namespace";
+    }
 }
 
 }  // namespace
 
-Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer) {
+Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer,
+                  std::chrono::milliseconds patience) {
     check_name("ring name", ring_name, kMaxRingNameBytes);
     const std::string name(ring_name);
     const std::string directory = ring::rendezvous_directory(options.directory);
@@ -142,11 +148,10 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
     if (!ring::send_message(attachment.socket.get(), std::as_bytes(std::span(&hello, 1)), handed)) {
         throw SystemError("ring \"" + name + "\": the trainer went while attaching");
     }
-    // The ring is there, so its answer is a matter of milliseconds, whatever was left of the time.
-    const auto patience = std::max(timeout, std::chrono::milliseconds(5000));
+    // Whatever was left of the time: the ring is there.
     std::vector<ring::UniqueFd> fds;
-    const ring::Welcome welcome =
-        await_welcome(attachment.socket.get(), name, ring::deadline_after(patience), fds);
+    const ring::Welcome welcome = await_welcome(attachment.socket.get(), name,
+                                                std::max(timeout, ring::bounded(patience)), fds);
     try {
         accept(attachment, welcome, std::move(fds), name, as_observer);
     } catch (...) {

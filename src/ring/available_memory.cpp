@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 namespace headrace::ring {
 
@@ -42,10 +43,24 @@ constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
 constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
                                "total_inactive_file"};
 
+// Where a group lies below the mount. In a container its path may be that of the whole machine
+// while the mount shows the container's part only: then the first parts of the path are not there,
+// or none is.
+fs::path place_of(const fs::path& mount, const std::string& group) {
+    const fs::path whole = fs::path(group).relative_path();
+    for (auto begin = whole.begin(); begin != whole.end(); ++begin) {
+        fs::path place;
+        for (auto part = begin; part != whole.end(); ++part) place /= *part;
+        std::error_code unreadable;
+        if (fs::exists(mount / place, unreadable)) return place;
+    }
+    return whole;
+}
+
 // Looks at a group and all above it, for any of them may be the one that is full.
 void look_upwards(const fs::path& mount, const std::string& group, const GroupFiles& files,
                   AvailableMemory& least) {
-    for (fs::path at = fs::path(group).relative_path();; at = at.parent_path()) {
+    for (fs::path at = place_of(mount, group);; at = at.parent_path()) {
         const fs::path folder = mount / at;
         const auto limit = number_in(folder / files.limit);
         const auto use = number_in(folder / files.use);

@@ -14,8 +14,9 @@ struct AvailableMemory {
 };
 
 // The least of MemAvailable and, for each control group from this process's up to the root, its
-// limit less its use (versions 1 and 2). What can be reclaimed (inactive file pages) counts as
-// free. `root` stands before /proc and /sys; tests give their own.
+// limit less its use (versions 1 and 2); in a container up to the container's, which is all that it
+// can see. What can be reclaimed (inactive file pages) counts as free. `root` stands before /proc
+// and /sys; tests give their own.
 AvailableMemory available_memory(const std::filesystem::path& root = "/");
 
 }  // namespace headrace::ring

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "headrace/error.hpp"
+#include "ring/identity.hpp"
 #include "ring/service.hpp"
 
 namespace headrace::ring {
@@ -20,6 +21,15 @@ namespace {
 
 // Connections that have not said who they are; a program that only connects cannot use up more.
 constexpr std::size_t kMaxStrangers = 64;
+
+constexpr const char* kOtherRelease =
+    "the message is not of this version of Headrace; build trainer and producer from the same "
+    "release";
+
+template <std::size_t N>
+std::string text_in(const char (&bytes)[N]) {
+    return {bytes, strnlen(bytes, N)};
+}
 
 void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
     counter.fetch_add(by, std::memory_order_relaxed);
@@ -59,15 +69,15 @@ void Service::hear_stranger(int fd) {
     const auto received = receive_message(fd, std::as_writable_bytes(std::span(&hello, 1)), fds);
     if (received == 0) return;  // only looked whether somebody is here
     if (received < 0) {
-        refuse(fd, "the message is not of this version of Headrace");
-        return;
-    }
-    const std::string why = reason_to_refuse(fd, hello, fds);
-    if (!why.empty()) {
-        refuse(fd, why);
+        refuse(fd, kOtherRelease);
         return;
     }
     try {
+        const std::string why = reason_to_refuse(fd, hello, fds);
+        if (!why.empty()) {
+            refuse(fd, why);
+            return;
+        }
         welcome(std::move(socket), hello, std::move(fds));
     } catch (const Error& error) {
         refuse(fd, error.what());
@@ -76,17 +86,19 @@ void Service::hear_stranger(int fd) {
 
 std::string Service::reason_to_refuse(int socket, const Hello& hello,
                                       const std::vector<UniqueFd>& fds) {
-    if (hello.magic != kWireMagic || hello.version != kWireVersion ||
-        hello.layout_version != kLayoutVersion) {
+    if (hello.magic != kWireMagic || hello.version != kWireVersion) return kOtherRelease;
+    if (hello.layout_version != kLayoutVersion) {
         return "layout version " + std::to_string(hello.layout_version) + ", this trainer has " +
                std::to_string(kLayoutVersion) +
                "; build trainer and producer from the same release";
     }
-    ucred peer{};
-    socklen_t length = sizeof(peer);
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid()) {
+    if (const Peer peer = peer_of(socket); peer.uid != geteuid()) {
         return "user " + std::to_string(peer.uid) + " may not attach to a ring of user " +
-               std::to_string(geteuid());
+               std::to_string(geteuid()) +
+               (peer.uid == kUnmappedUser
+                    ? "; 65534 is how the trainer sees every user that its user namespace does "
+                      "not map: run both in the same one"
+                    : "");
     }
     if (hello.role == static_cast<std::uint32_t>(Role::observer)) return {};
     if (hello.role != static_cast<std::uint32_t>(Role::producer)) return "no such role";
@@ -120,8 +132,13 @@ void Service::welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueF
         send_message(socket.get(), std::as_bytes(std::span(&answer, 1)), handed);
         return;
     }
-    const std::string identity(hello.identity, strnlen(hello.identity, sizeof(hello.identity)));
-    Member& member = admit(hello.pid, identity);
+    // The pid that it has here is its own where both are in one pid namespace. In another one its
+    // own is likely to be 1, like those of all the others.
+    const bool is_elsewhere = peer_of(socket.get()).pid != hello.pid;
+    const std::string identity = text_in(hello.identity);
+    Member& member =
+        admit(hello.pid, is_elsewhere ? identity_at_host(identity, text_in(hello.host)) : identity);
+    member.is_elsewhere = is_elsewhere;
     const Owner owner = member.owner;
     answer.owner = owner.id;
     answer.incarnation = owner.incarnation;
@@ -251,8 +268,9 @@ void Service::bury(Owner owner, ProducerState how) {
     members_.erase(found);
     forget_descriptors(member);
     const bool died = how == ProducerState::died;
-    const std::string who =
-        "producer " + std::to_string(owner.id) + " (pid " + std::to_string(member.pid) + ")";
+    const std::string who = "producer " + std::to_string(owner.id) +
+                            (member.is_elsewhere ? " (" + member.identity + ")"
+                                                 : " (pid " + std::to_string(member.pid) + ")");
     ProducerCell& cell = protocol_.producer(owner.id);
     cell.detached_ns.store(now_ns());
     cell.state.store(static_cast<std::uint32_t>(how));

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -78,7 +77,7 @@ void check_memory(int fd, std::uint64_t bytes, const std::string& ring_name) {
     }
 }
 
-Mapping::Mapping(int fd, std::uint64_t bytes, Access access) : process_(getpid()) {
+Mapping::Mapping(int fd, std::uint64_t bytes, Access access) : mapped_in_(ProcessMark::here()) {
     // Reserve enough to find an aligned place, map there, give the rest back.
     const std::size_t reserved = bytes + kHugePage;
     void* const place = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -108,16 +107,16 @@ Mapping::Mapping(int fd, std::uint64_t bytes, Access access) : process_(getpid()
 }
 
 Mapping::Mapping(Mapping&& other) noexcept
-    : memory_(std::exchange(other.memory_, {})), process_(other.process_) {}
+    : memory_(std::exchange(other.memory_, {})), mapped_in_(other.mapped_in_) {}
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
     std::swap(memory_, other.memory_);
-    std::swap(process_, other.process_);
+    std::swap(mapped_in_, other.mapped_in_);
     return *this;
 }
 
 Mapping::~Mapping() {
-    if (!memory_.empty() && process_ == getpid()) munmap(memory_.data(), memory_.size());
+    if (!memory_.empty() && mapped_in_.is_here()) munmap(memory_.data(), memory_.size());
 }
 
 bool Mapping::collapse_into_huge_pages() const noexcept {

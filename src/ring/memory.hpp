@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "ring/process_mark.hpp"
 #include "ring/unique_fd.hpp"
 
 namespace headrace::ring {
@@ -38,7 +39,7 @@ class Mapping {
 
   private:
     std::span<std::byte> memory_;
-    int process_ = 0;  // who mapped it; in a forked child there is nothing to unmap
+    ProcessMark mapped_in_;  // in a forked child there is nothing to unmap
 };
 
 }  // namespace headrace::ring

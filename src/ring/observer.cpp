@@ -18,11 +18,12 @@ struct Observer::Impl {
 namespace {
 
 // Not being there is no time-out for one that does not wait.
-detail::Attachment attach_now(std::string_view name, std::string directory) {
+detail::Attachment attach_now(std::string_view name, std::string directory,
+                              std::chrono::milliseconds patience) {
     try {
         return detail::attach(
             name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
-            true);
+            true, patience);
     } catch (const TimeoutError& error) {
         throw SystemError(error.what());
     }
@@ -30,8 +31,8 @@ detail::Attachment attach_now(std::string_view name, std::string directory) {
 
 }  // namespace
 
-Observer::Observer(std::string_view name, std::string directory)
-    : impl_(new Impl{attach_now(name, std::move(directory)), {}}) {
+Observer::Observer(std::string_view name, std::string directory, std::chrono::milliseconds patience)
+    : impl_(new Impl{attach_now(name, std::move(directory), patience), {}}) {
     impl_->protocol =
         ring::Protocol(impl_->attachment.mapping.bytes(), impl_->attachment.description);
 }

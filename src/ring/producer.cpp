@@ -1,7 +1,5 @@
 #include "headrace/producer.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -30,11 +28,11 @@ ProducerCore::ProducerCore(Attachment attachment)
       trainer_pidfd_(std::move(attachment.trainer_pidfd)),
       mapping_(std::move(attachment.mapping)),
       description_(std::move(attachment.description)),
+      trainer_(std::move(attachment.trainer)),
       protocol_(mapping_.bytes(), description_),
       me_(attachment.owner),
       cell_(&protocol_.producer(me_.id)),
-      fields_(protocol_.rows().fields),
-      process_(getpid()) {}
+      fields_(protocol_.rows().fields) {}
 
 ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& identity)
     : ring_(std::move(ring)),
@@ -42,8 +40,7 @@ ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& id
       protocol_(ring_->protocol()),
       me_(ring_->enlist(identity)),
       cell_(&protocol_.producer(me_.id)),
-      fields_(protocol_.rows().fields),
-      process_(getpid()) {}
+      fields_(protocol_.rows().fields) {}
 
 Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
     switch (claim.state) {
@@ -125,13 +122,13 @@ void ProducerCore::look_at_trainer() {
     if (now - trainer_seen_ < ring::kAlarm) return;
     trainer_seen_ = now;
     if (trainer_pidfd_ && ring::is_dead(trainer_pidfd_.get())) {
-        throw RingAborted("ring \"" + description_.name + "\": the trainer (pid " +
-                          std::to_string(description_.trainer_pid) + ") died");
+        throw RingAborted("ring \"" + description_.name + "\": the trainer (" + trainer_ +
+                          ") died");
     }
 }
 
 bool ProducerCore::is_ours() const noexcept {
-    return process_ == getpid();
+    return made_in_.is_here();
 }
 
 void ProducerCore::publish(std::uint64_t index, std::uint64_t word,

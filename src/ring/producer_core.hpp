@@ -12,6 +12,7 @@
 #include "ring/deadline.hpp"
 #include "ring/layout.hpp"
 #include "ring/memory.hpp"
+#include "ring/process_mark.hpp"
 #include "ring/protocol.hpp"
 #include "ring/unique_fd.hpp"
 
@@ -25,11 +26,14 @@ struct Attachment {
     ring::Mapping mapping;
     ring::Description description;
     ring::Owner owner{};
+    std::string trainer;  // for messages: "pid 7", and that it is of another pid namespace
 };
 
-// Connects, waiting for the ring if need be, and checks all that it is given. `role` observer maps
-// read-only. Throws TimeoutError, SystemError.
-Attachment attach(std::string_view name, const AttachOptions& options, bool as_observer);
+// Connects, waiting for the ring if need be, and checks all that it is given. An observer maps
+// read-only. A trainer that listens is given `patience`, or options.timeout where that is longer,
+// to answer: a matter of milliseconds unless it is stopped. Throws TimeoutError, SystemError.
+Attachment attach(std::string_view name, const AttachOptions& options, bool as_observer,
+                  std::chrono::milliseconds patience = std::chrono::milliseconds(5000));
 
 class ProducerCore {
   public:
@@ -66,13 +70,14 @@ class ProducerCore {
     ring::UniqueFd socket_, trainer_pidfd_;
     ring::Mapping mapping_;  // none for a ring of this process
     ring::Description description_;
+    std::string trainer_;  // as in Attachment
     ring::Protocol protocol_;
     ring::Owner me_{};
     ring::ProducerCell* cell_ = nullptr;
     ring::ClaimMemory memory_;
     std::span<const FieldView> fields_;  // protocol_'s
     bool finished_ = false;
-    int process_;
+    ring::ProcessMark made_in_ = ring::ProcessMark::here();
     Clock::time_point trainer_seen_{};
 };
 

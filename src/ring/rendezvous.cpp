@@ -56,6 +56,22 @@ std::string made(const std::string& path) {
     return path;
 }
 
+// The folder that is named by the caller or by the environment; empty if none is.
+std::string named_directory(const std::string& given) {
+    if (!given.empty()) return given;
+    if (const char* set = std::getenv("HEADRACE_DIR"); set != nullptr && *set != '\0') return set;
+    if (const char* set = std::getenv("XDG_RUNTIME_DIR"); set != nullptr && *set != '\0') {
+        return std::string(set) + "/headrace";
+    }
+    return {};
+}
+
+constexpr const char* kRunDirectory = "/run/headrace";
+
+std::string last_directory() {
+    return "/tmp/headrace-" + std::to_string(geteuid());
+}
+
 bool answers(const std::string& path) {
     int error = 0;
     return connect_to(path, error) || error == EAGAIN;
@@ -64,18 +80,24 @@ bool answers(const std::string& path) {
 }  // namespace
 
 std::string rendezvous_directory(const std::string& given) {
-    if (!given.empty()) return made(given);
-    if (const char* set = std::getenv("HEADRACE_DIR"); set != nullptr && *set != '\0') {
-        return made(set);
-    }
-    if (const char* set = std::getenv("XDG_RUNTIME_DIR"); set != nullptr && *set != '\0') {
-        return made(std::string(set) + "/headrace");
-    }
-    const std::string run = "/run/headrace";
+    if (const std::string named = named_directory(given); !named.empty()) return made(named);
+    const std::string run = kRunDirectory;
     if (make_directory(run) && access(run.c_str(), W_OK | X_OK) == 0) return made(run);
-    const std::string last = "/tmp/headrace-" + std::to_string(geteuid());
+    const std::string last = last_directory();
     made(last);
     check_private(last);
+    return last;
+}
+
+std::string find_rendezvous_directory(const std::string& given) {
+    if (std::string named = named_directory(given); !named.empty()) return named;
+    const std::string run = kRunDirectory;
+    const bool is_there = access(run.c_str(), F_OK) == 0;
+    // Where it is not there, whether it could be made decides.
+    if (access(is_there ? run.c_str() : "/run", W_OK | X_OK) == 0) return run;
+    std::string last = last_directory();
+    struct stat found {};
+    if (lstat(last.c_str(), &found) == 0) check_private(last);
     return last;
 }
 
@@ -187,6 +209,15 @@ std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes, std::vect
         return -1;
     }
     return received;
+}
+
+Peer peer_of(int socket) {
+    ucred peer{};
+    socklen_t length = sizeof(peer);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
+        throw SystemError("asking who is at the other end of a socket" + because());
+    }
+    return {peer.pid, peer.uid};
 }
 
 UniqueFd own_pidfd() {

@@ -9,24 +9,26 @@
 #include <string_view>
 #include <vector>
 
+#include "ring/identity.hpp"
 #include "ring/layout.hpp"
 #include "ring/unique_fd.hpp"
 
 namespace headrace::ring {
 
 inline constexpr std::uint32_t kWireMagic = 0x45435248;  // "HRCE"
-inline constexpr std::uint32_t kWireVersion = 1;
+inline constexpr std::uint32_t kWireVersion = 2;
 
 enum class Role : std::uint32_t { producer = 1, observer = 2 };
 
 // From whoever attaches, with a pidfd of itself: a pidfd that is sent along proves a death across
-// pid namespaces too.
+// pid namespaces too. Pid and names are as it sees itself: untrusted, and for people only.
 struct Hello {
     std::uint32_t magic, version;
     std::uint32_t role;
     std::uint32_t layout_version;
     std::int64_t pid;
     char identity[kIdentityBytes];
+    char host[kHostBytes];
 };
 
 // The answer. Accepted, it comes with the memory (read-only for an observer) and a pidfd of the
@@ -55,6 +57,8 @@ struct Farewell {
 // /run/headrace where that can be written, else /tmp/headrace-UID. Makes it, with mode 0700, where
 // it is missing. Throws SystemError.
 std::string rendezvous_directory(const std::string& given);
+// The same folder for whoever only looks: makes nothing, so it may be missing.
+std::string find_rendezvous_directory(const std::string& given);
 
 // Throws UsageError when the path is longer than a socket's may be.
 std::string socket_path_of(const std::string& directory, std::string_view ring_name);
@@ -76,6 +80,16 @@ bool send_message(int socket, std::span<const std::byte> bytes, std::span<const 
 // One message of exactly bytes.size(); what came with it goes to `fds`, at most four. Returns the
 // bytes received: 0 at the end, -1 with errno for an error; a message of another size is EPROTO.
 std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes, std::vector<UniqueFd>& fds);
+
+// Who made a connection, or who listens at its other end, as seen from here.
+struct Peer {
+    std::int64_t pid;  // 0: in a pid namespace that cannot be seen from this one
+    std::uint32_t uid;
+};
+// A user that this process's user namespace does not map looks like this one ("nobody").
+inline constexpr std::uint32_t kUnmappedUser = 65534;
+// Throws SystemError when the socket tells nothing.
+Peer peer_of(int socket);
 
 // A pidfd of this process; throws SystemError where the kernel has none (older than 5.3, gVisor).
 UniqueFd own_pidfd();

@@ -1,8 +1,6 @@
 // What a Ring owns, shared with the consumers, loaders and in-process producers made from it.
 #pragma once
 
-#include <unistd.h>
-
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -12,6 +10,7 @@
 #include "ring/layout.hpp"
 #include "ring/memory.hpp"
 #include "ring/messages.hpp"
+#include "ring/process_mark.hpp"
 #include "ring/protocol.hpp"
 #include "ring/service.hpp"
 #include "ring/unique_fd.hpp"
@@ -33,7 +32,7 @@ class RingCore {
     const std::string& socket_path() const noexcept { return socket_path_; }
     ring::Messages& messages() noexcept { return messages_; }
     // False in a forked child of the process that made it.
-    bool is_this_process() const noexcept { return description_.trainer_pid == getpid(); }
+    bool is_this_process() const noexcept { return made_in_.is_here(); }
 
     // Throws UsageError when somebody has the consumer's side already.
     void take_consumer_side();
@@ -50,6 +49,7 @@ class RingCore {
     void shut_down() noexcept;
 
   private:
+    ring::ProcessMark made_in_ = ring::ProcessMark::here();
     RingOptions options_;
     ring::Description description_;
     ring::Messages messages_;

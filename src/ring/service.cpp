@@ -17,6 +17,23 @@ namespace headrace::ring {
 
 using service_key::Kind;
 
+namespace {
+
+// What came of it, for the end of a report.
+std::string kill_by(int pidfd) {
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) == 0) {
+        return "; killed, its record is handed on when it is dead";
+    }
+    // Signals go to one's own pid namespace and down from there, never sideways or up.
+    if (errno == EINVAL) {
+        return "; cannot be killed from here: it runs in another pid namespace, kill it by its "
+               "name or container; waiting";
+    }
+    return std::string("; could not be killed: ") + std::strerror(errno) + "; waiting";
+}
+
+}  // namespace
+
 Service::Service(Protocol& protocol, const RingOptions& options, Messages& messages, int memory,
                  std::uint64_t memory_bytes, int listener)
     : protocol_(protocol),
@@ -142,9 +159,7 @@ void Service::report_stall(std::uint64_t word, std::chrono::milliseconds held) {
     const Member& member = found->second;
     std::string text = name_of_member(member) + " holds " + record;
     if (options_.stall.action == StallPolicy::Action::kill && member.pidfd) {
-        const long sent = syscall(SYS_pidfd_send_signal, member.pidfd.get(), SIGKILL, nullptr, 0);
-        text += sent == 0 ? "; killed, its record is handed on when it is dead"
-                          : std::string("; could not be killed: ") + std::strerror(errno);
+        text += kill_by(member.pidfd.get());
     } else {
         text += "; waiting";
     }

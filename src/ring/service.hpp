@@ -52,8 +52,9 @@ class Service {
     using Clock = std::chrono::steady_clock;
     struct Member {
         Owner owner{};
-        std::int64_t pid = 0;
+        std::int64_t pid = 0;  // as it sees itself
         std::string identity;
+        bool is_elsewhere = false;  // in another pid namespace: its pid says nothing here
         UniqueFd socket, pidfd;     // none for a producer in this process
         bool took_vacancy = false;  // came after a death: takes the place of the dead
     };

@@ -45,6 +45,7 @@ double seconds_between(std::uint64_t from_ns, std::uint64_t to_ns) {
 ProducerStats producer_stats(std::uint32_t id, const ProducerCell& cell, std::uint64_t now) {
     ProducerStats stats;
     stats.id = id;
+    stats.incarnation = cell.incarnation.load(std::memory_order_relaxed);
     stats.pid = cell.pid.load(std::memory_order_relaxed);
     stats.identity = cell.identity.load();
     stats.state = static_cast<ProducerState>(cell.state.load());

@@ -148,6 +148,15 @@ TEST(CommandLineTest, ReadsTheFormatsOfStat) {
     EXPECT_EQ(stat_options({"--prometheus", "voices"}).format, StatFormat::prometheus);
 }
 
+TEST(CommandLineTest, ReadsTheOptionsOfList) {
+    const auto directory = [](std::initializer_list<const char*> words) {
+        return parse_list(std::vector<const char*>(words)).value().directory;
+    };
+    EXPECT_EQ(directory({}), "");
+    EXPECT_EQ(directory({"--directory", "/tmp/x"}), "/tmp/x");
+    EXPECT_NE(usage_error([&] { directory({"voices"}); }).find("\"voices\""), std::string::npos);
+}
+
 TEST(CommandLineTest, RefusesWrongWordsOfStat) {
     const auto error = [](std::initializer_list<const char*> words) {
         return usage_error([&] { stat_options(words); });

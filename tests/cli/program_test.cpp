@@ -121,7 +121,9 @@ TEST_F(ProgramTest, RefusesBadInputWithStatusTwo) {
                                                       {"bench", "device", "--device", "host"},
                                                       {"bench", "device", "--only", "sleep"},
                                                       {"stat"},
-                                                      {"stat", "a/b"}};
+                                                      {"stat", "a/b"},
+                                                      {"list", "voices"},
+                                                      {"list", "--dance"}};
     for (const std::vector<std::string>& arguments : wrong) {
         const Ended ended = headrace(arguments);
         EXPECT_EQ(ended.status, 2) << testing::PrintToString(arguments) << ended.err;
@@ -148,7 +150,8 @@ TEST_F(ProgramTest, HelpsAndNamesItsVersion) {
                                                {"bench", "ring", "--help"},
                                                {"bench", "loader", "-h"},
                                                {"bench", "device", "--help"},
-                                               {"stat", "--help"}}) {
+                                               {"stat", "--help"},
+                                               {"list", "--help"}}) {
         const Ended ended = headrace(arguments);
         EXPECT_EQ(ended.status, 0) << ended.err;
         EXPECT_NE(ended.out.find("Examples:"), std::string::npos) << ended.out;

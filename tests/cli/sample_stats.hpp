@@ -33,6 +33,7 @@ inline Stats sample_stats() {
     stats.leased = 9;
     ProducerStats first;
     first.id = 1;
+    first.incarnation = 3;
     first.pid = 4001;
     first.identity = "wav2mel";
     first.claimed = 700;

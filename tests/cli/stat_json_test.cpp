@@ -26,6 +26,7 @@ TEST(StatJsonTest, HoldsEveryNumber) {
     EXPECT_EQ(json["claimed"], books);
     EXPECT_EQ(json["ready"], 20);
     EXPECT_EQ(json["producers"].size(), 2u);
+    EXPECT_EQ(json["producers"][0]["incarnation"], 3);
     EXPECT_EQ(json["producers"][0]["identity"], "wav2mel");
     EXPECT_EQ(json["producers"][1]["state"], "died");
     EXPECT_EQ(json["producers"][1]["dropped"], 2);

@@ -75,10 +75,10 @@ TEST(StatPrometheusTest, KeepsToTheFormat) {
              R"(headrace_records_claimed_total{ring="voices"} 1244)",
              R"(headrace_records_lost_total{ring="voices",reason="skipped"} 7)",
              R"(headrace_producer_deaths_total{ring="voices"} 3)",
-             R"(headrace_producer_records_published_total{ring="voices",producer="1",pid="4001",)"
-             R"(identity="wav2mel"} 690)",
-             R"(headrace_producer_waiting_seconds_total{ring="voices",producer="1",pid="4001",)"
-             R"(identity="wav2mel"} 2.5)",
+             R"(headrace_producer_records_published_total{ring="voices",producer="1",)"
+             R"(incarnation="3",pid="4001",identity="wav2mel"} 690)",
+             R"(headrace_producer_waiting_seconds_total{ring="voices",producer="1",)"
+             R"(incarnation="3",pid="4001",identity="wav2mel"} 2.5)",
              R"(headrace_loader_info{ring="voices",device="host",host_memory="pinned"} 1)",
              R"(headrace_loader_batches_total{ring="voices"} 37)",
              R"(headrace_loader_copying_seconds_total{ring="voices"} 4)",

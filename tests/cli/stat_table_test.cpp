@@ -62,6 +62,20 @@ TEST(StatTableTest, TakesRatesFromTheTimeBetweenTwoLooks) {
     EXPECT_FALSE(has(text, "-1"));
 }
 
+TEST(StatTableTest, TakesNoNewOwnerOfAnIdForTheOneBefore) {
+    Stats before = sample_stats();
+    before.producers.resize(1);
+    before.producers[0].pid = 1;  // as in a container
+    Stats now = before;
+    now.age_s += 2;
+    now.producers[0].incarnation += 1;
+    now.producers[0].attached_s = 2;
+    now.producers[0].published = 1400;  // of its own, more than the other one's 690
+    const std::string text = stat_table(now, &before);
+    SCOPED_TRACE(text);
+    EXPECT_TRUE(has(text, "  700  ")) << "all of its records in its two seconds";
+}
+
 TEST(StatTableTest, SaysThatTheBooksAreUnderWay) {
     Stats stats = sample_stats();
     stats.claimed += 1;

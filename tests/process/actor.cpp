@@ -2,15 +2,25 @@
 // another program where it is told to, or a trainer that can be killed.
 //
 //   headrace_test_actor produce RING DIRECTORY [--at INDEX ACT]... [--sleep-us N] [--most N]
-//     ACT: kill | stop | exec | fork | throw | skip: done while holding that index, half written
+//     ACT: kill | stop | exec | fork | fork-pid-1 | wait | throw | skip: done while holding that
+//     index, half written. fork-pid-1: the child is pid 1 of a pid namespace. wait: until a file
+//     DIRECTORY/go is there
 //   headrace_test_actor train RING DIRECTORY
+//   headrace_test_actor consume RING DIRECTORY RECORDS PRODUCERS [KILL_AFTER_MS]
+//     Takes and checks all records, when so many producers are attached, and ends after them.
+//     Writes the ring's messages to DIRECTORY/messages. KILL_AFTER_MS: StallPolicy::Action::kill
+#include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -27,10 +37,12 @@ struct Part {
     std::map<std::uint64_t, std::string> acts;
     long sleep_us = 0;
     long most = -1;
+    std::string directory;
 };
 
 Part read_part(int argc, char** argv) {
     Part part;
+    part.directory = argv[3];
     for (int i = 4; i < argc; ++i) {
         const std::string option = argv[i];
         if (option == "--at" && i + 2 < argc) {
@@ -48,25 +60,46 @@ Part read_part(int argc, char** argv) {
     return part;
 }
 
+// A fork whose child is pid 1 of a pid namespace of its own.
+pid_t fork_as_pid_1() {
+    const auto clone_with = [](unsigned long flags) {
+        return static_cast<pid_t>(
+            syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+    };
+    const pid_t child = clone_with(CLONE_NEWPID);
+    if (child >= 0) return child;
+    // Who is not root may do so in a user namespace.
+    const pid_t unprivileged = clone_with(CLONE_NEWPID | CLONE_NEWUSER);
+    if (unprivileged < 0) throw std::runtime_error("no pid namespace for the child");
+    return unprivileged;
+}
+
 // True when the record is done with.
-bool act(const std::string& what, ClaimedRecord& record) {
+bool act(const std::string& what, const std::string& directory, ClaimedRecord& record) {
     if (what == "kill") raise(SIGKILL);
     if (what == "stop") raise(SIGSTOP);
     if (what == "exec") execl("/bin/sleep", "sleep", "1000", nullptr);
     if (what == "throw") throw std::runtime_error("told to");
-    if (what == "fork") {
-        const pid_t child = fork();
+    if (what == "wait") {
+        while (!std::filesystem::exists(directory + "/go")) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+    if (what.starts_with("fork")) {
+        const pid_t child = what == "fork" ? fork() : fork_as_pid_1();
         // The child takes everything down that it inherited, as a program that returns from main.
         if (child == 0) throw std::runtime_error("the child goes");
-        waitpid(child, nullptr, 0);
+        int status = 0;
+        waitpid(child, &status, 0);
+        if (!WIFEXITED(status)) throw std::runtime_error("the child did not get down in order");
     }
     if (what != "skip") return false;
     record.skip("told to");
     return true;
 }
 
-int produce(const std::string& ring, const std::string& directory, const Part& part) {
-    auto producer = Producer::attach(ring, {.directory = directory, .identity = "actor"});
+int produce(const std::string& ring, const Part& part) {
+    auto producer = Producer::attach(ring, {.directory = part.directory, .identity = "actor"});
     for (long count = 0; count != part.most; ++count) {
         auto record = producer.claim();
         if (!record) return 0;
@@ -75,7 +108,8 @@ int produce(const std::string& ring, const std::string& directory, const Part& p
         for (std::size_t i = 0; i < length / 2; ++i) floats[i] = -1;  // half written
         // An index that came back is not acted upon again.
         const auto found = part.acts.find(record->index());
-        if (found != part.acts.end() && record->attempt() == 0 && act(found->second, *record)) {
+        if (found != part.acts.end() && record->attempt() == 0 &&
+            act(found->second, part.directory, *record)) {
             continue;
         }
         if (part.sleep_us > 0)
@@ -99,13 +133,59 @@ int train(const std::string& ring_name, const std::string& directory) {
     return 0;
 }
 
+int consume(int argc, char** argv) {
+    if (argc < 6) throw std::runtime_error("wanted: consume RING DIRECTORY RECORDS PRODUCERS");
+    constexpr std::uint32_t kCapacity = 64;
+    const std::uint64_t records = std::stoull(argv[4]);
+    const std::size_t producers = std::stoul(argv[5]);
+    const std::string directory = argv[3];
+    std::ofstream messages(directory + "/messages");
+    RingOptions options{.name = argv[2],
+                        .schema = Schema::float_int(kCapacity, 1),
+                        .slots = 16,
+                        .epoch_records = records,
+                        .epochs = 1,
+                        .shuffle_seed = 5,
+                        .directory = directory,
+                        .on_message = [&messages](const Message& message) {
+                            messages << message.text << std::endl;
+                        }};
+    if (argc > 6) {
+        options.stall = {.report_after = std::chrono::milliseconds(std::stol(argv[6])),
+                         .action = StallPolicy::Action::kill};
+    }
+    Ring ring = Ring::create(options);
+    Consumer consumer = ring.consumer();
+    while (ring.stats().producers.size() < producers) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    for (std::uint64_t index = 0; index < records; ++index) {
+        auto record = consumer.get();
+        if (!record || record->index() != index ||
+            record->item() != ring.sampler()->item_of(index) ||
+            !pattern::matches(record->item(), record->field<float>(0), kCapacity) ||
+            record->field<std::int32_t>(1)[0] != static_cast<std::int32_t>(record->item())) {
+            throw std::runtime_error("record " + std::to_string(index) + " is not what it was");
+        }
+    }
+    const Outcome last = consumer.get().outcome();
+    // So that it has heard how each of them ended.
+    while (std::ranges::any_of(ring.stats().producers, [](const ProducerStats& producer) {
+        return producer.state == ProducerState::attached;
+    })) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return last == Outcome::end || last == Outcome::end_of_epoch ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc < 4) throw std::runtime_error("wanted: produce|train RING DIRECTORY");
+    if (argc < 4) throw std::runtime_error("wanted: produce|train|consume RING DIRECTORY");
     const std::string part = argv[1];
     if (part == "train") return train(argv[2], argv[3]);
-    return produce(argv[2], argv[3], read_part(argc, argv));
+    if (part == "consume") return consume(argc, argv);
+    return produce(argv[2], read_part(argc, argv));
 } catch (const RingAborted& error) {
     std::fprintf(stderr, "actor: %s\n", error.what());
     return 3;

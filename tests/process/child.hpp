@@ -20,6 +20,8 @@ namespace headrace {
 
 class Child {
   public:
+    // One that runs already.
+    explicit Child(pid_t pid) : pid_(pid) {}
     explicit Child(std::vector<std::string> arguments) {
         std::vector<char*> pointers;
         for (std::string& argument : arguments) pointers.push_back(argument.data());

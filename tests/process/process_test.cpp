@@ -1,7 +1,5 @@
 // Real producer processes that die, stop and go at the worst moments.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <fstream>
 #include <map>
@@ -10,47 +8,13 @@
 #include "headrace/loader.hpp"
 #include "process/child.hpp"
 #include "process/pattern.hpp"
+#include "process/process_fixture.hpp"
 #include "ring/rendezvous.hpp"
-#include "ring/ring_fixture.hpp"
 
 namespace headrace {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr std::uint32_t kCapacity = 64;
-
-class ProcessTest : public RingFixture {
-  protected:
-    RingOptions options(std::uint64_t epoch_records, std::uint32_t slots = 16) {
-        RingOptions options = RingFixture::options(epoch_records, slots);
-        options.schema = Schema::float_int(kCapacity, 1);
-        return options;
-    }
-    Child start(std::vector<std::string> part = {}) {
-        std::vector<std::string> arguments{HEADRACE_TEST_ACTOR, "produce", "test", directory_};
-        arguments.insert(arguments.end(), part.begin(), part.end());
-        return Child(std::move(arguments));
-    }
-    // All records up to the end, in the order delivered; every byte checked.
-    static std::vector<std::uint64_t> drain(Consumer& consumer) {
-        std::vector<std::uint64_t> items;
-        for (;;) {
-            auto record = consumer.get();
-            if (record.outcome() == Outcome::end) return items;
-            if (!record) continue;
-            EXPECT_TRUE(pattern::matches(record->item(), record->field<float>(0), kCapacity))
-                << "record " << record->index();
-            EXPECT_EQ(record->field<std::int32_t>(1)[0], static_cast<std::int32_t>(record->item()));
-            items.push_back(record->item());
-        }
-    }
-    static std::vector<std::uint64_t> all_items(const Ring& ring, std::uint64_t records) {
-        std::vector<std::uint64_t> items;
-        for (std::uint64_t i = 0; i < records; ++i) items.push_back(ring.sampler()->item_of(i));
-        return items;
-    }
-};
 
 // What a run of a loader delivers, byte by byte.
 struct Delivered {
@@ -156,7 +120,7 @@ TEST_F(ProcessTest, NeverTakesTheSlotOfOneThatIsStopped) {
     for (int i = 0; i < 7; ++i) ASSERT_TRUE(consumer.get());
     EXPECT_EQ(consumer.get().outcome(), Outcome::timed_out);
     const std::string report =
-        "pid " + std::to_string(stopping.pid()) + ") holds record 7 (slot 7)";
+        "(actor, pid " + std::to_string(stopping.pid()) + ") holds record 7 (slot 7)";
     EXPECT_TRUE(eventually([&] { return said(report); })) << messages();
     stopping.signal(SIGCONT);
     std::vector<std::uint64_t> rest;
@@ -341,23 +305,21 @@ TEST_F(ProcessTest, RefusesAProducerOfAnotherLayoutVersion) {
     int error = 0;
     const ring::UniqueFd socket = ring::connect_to(ring.socket_path(), error);
     ASSERT_TRUE(socket);
-    ring::Hello hello{};
-    hello.magic = ring::kWireMagic;
-    hello.version = ring::kWireVersion;
+    ring::Hello hello = proper_hello();
     hello.layout_version = ring::kLayoutVersion + 1;
-    ASSERT_TRUE(ring::send_message(socket.get(), std::as_bytes(std::span(&hello, 1))));
-    ring::Welcome welcome{};
-    std::vector<ring::UniqueFd> fds;
-    pollfd answer{.fd = socket.get(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&answer, 1, 20'000), 1);
-    ASSERT_GT(
-        ring::receive_message(socket.get(), std::as_writable_bytes(std::span(&welcome, 1)), fds),
-        0);
-    EXPECT_EQ(welcome.accepted, 0u);
-    EXPECT_TRUE(fds.empty());
-    EXPECT_NE(std::string(welcome.refusal).find("layout version 4, this trainer has 3"),
-              std::string::npos)
-        << welcome.refusal;
+    const std::string refusal = refusal_of(socket.get(), hello);
+    EXPECT_NE(refusal.find("layout version 4, this trainer has 3"), std::string::npos) << refusal;
+}
+
+TEST_F(ProcessTest, RefusesAMessageOfAnotherRelease) {
+    Ring ring = Ring::create(options(5));
+    int error = 0;
+    const ring::UniqueFd socket = ring::connect_to(ring.socket_path(), error);
+    ASSERT_TRUE(socket);
+    ring::Hello hello = proper_hello();
+    hello.version = ring::kWireVersion - 1;
+    const std::string refusal = refusal_of(socket.get(), hello);
+    EXPECT_TRUE(refusal.ends_with("build trainer and producer from the same release")) << refusal;
 }
 
 TEST_F(ProcessTest, RefusesNonsenseOnTheSocketAndGoesOn) {

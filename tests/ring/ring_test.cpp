@@ -353,9 +353,14 @@ TEST_F(RingTest, RefusesTheProducerThatIsOneTooMany) {
                   Producer::attach("test", {.directory = directory_});
               }).find("255 producers are attached already"),
               std::string::npos);
+    const ProducerStats before = ring.stats().producers.back();
     producers.pop_back();
     Producer again = Producer::attach("test", {.directory = directory_});
     EXPECT_EQ(again.put({}, {}), Outcome::ready);
+    const ProducerStats after = ring.stats().producers.back();
+    EXPECT_EQ(after.id, before.id);
+    EXPECT_EQ(after.pid, before.pid);
+    EXPECT_NE(after.incarnation, before.incarnation) << "which is what tells the two apart";
 }
 
 TEST_F(RingTest, WakesAProducerForASlotReleasedWhileTheConsumerSleeps) {

@@ -1,0 +1,137 @@
+#include "cli/list.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "cli/quantity.hpp"
+#include "cli/table.hpp"
+#include "cli/text.hpp"
+#include "headrace/error.hpp"
+#include "headrace/stats.hpp"
+#include "ring/deadline.hpp"
+#include "ring/rendezvous.hpp"
+
+namespace headrace::cli {
+
+namespace {
+
+// A trainer answers within milliseconds, if its machine is not short of cores. Health checks are
+// often given three seconds: this leaves one to start in, and to print.
+constexpr std::chrono::milliseconds kPatience{2000};
+constexpr std::string_view kEnding = ".sock";
+
+// What became of one socket: statistics, or a reason, or neither where nobody listens.
+struct Look {
+    std::string name = {};
+    std::optional<Stats> stats = {};
+    std::string reason = {};
+};
+
+// In order; none where there is no folder.
+std::vector<Look> sockets_in(const std::string& folder) {
+    std::vector<Look> looks;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(folder, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        std::string name = entry->path().filename().string();
+        if (!name.ends_with(kEnding)) continue;
+        name.resize(name.size() - kEnding.size());
+        looks.push_back({.name = std::move(name)});
+    }
+    if (error && error != std::errc::no_such_file_or_directory) {
+        throw SystemError("folder " + printable(folder) + ": " + error.message());
+    }
+    std::ranges::sort(looks, {}, &Look::name);
+    return looks;
+}
+
+// Why a socket gave no statistics: what attaching said, unless it is no ring's socket at all.
+std::string reason_of(const std::string& folder, const std::string& name, std::string said) {
+    int error = 0;
+    if (!ring::connect_to(folder + "/" + name + std::string(kEnding), error)) {
+        switch (error) {
+            case ENOENT:        // gone meanwhile
+            case ECONNREFUSED:  // left behind by a trainer that was killed; or a file of that name
+            case EPROTOTYPE:    // a socket of another kind, and so of another program
+                return {};
+            case EAGAIN: return "busy: its trainer lets nobody in; is it stopped?";
+            default: return std::strerror(error);
+        }
+    }
+    const std::string title = "ring \"" + name + "\": ";  // the line has the name already
+    if (said.starts_with(title)) said.erase(0, title.size());
+    return said;
+}
+
+void look_at(const std::string& folder, Look& look, ring::Clock::time_point deadline) {
+    try {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(ring::time_left(deadline));
+        look.stats = Observer(look.name, folder, left).snapshot();
+    } catch (const std::exception& error) {
+        look.reason = reason_of(folder, look.name, error.what());
+    }
+}
+
+// At the same time, for each that is stopped keeps us waiting until the end.
+void look_at_all(const std::string& folder, std::vector<Look>& looks) {
+    // More rings than this in one folder, and stopped: some of the last would go unheard.
+    constexpr std::size_t kMostThreads = 64;
+    const ring::Clock::time_point deadline = ring::deadline_after(kPatience);
+    std::atomic<std::size_t> next = 0;
+    std::vector<std::jthread> threads;
+    for (std::size_t thread = 0; thread < std::min(looks.size(), kMostThreads); ++thread) {
+        threads.emplace_back([&] {
+            for (std::size_t i = next++; i < looks.size(); i = next++) {
+                look_at(folder, looks[i], deadline);
+            }
+        });
+    }
+}
+
+Row row_of(const Look& look) {
+    if (!look.stats) return {printable(look.name), printable(look.reason)};
+    const Stats& stats = *look.stats;
+    const auto attached =
+        std::ranges::count(stats.producers, ProducerState::attached, &ProducerStats::state);
+    return {printable(look.name),
+            std::string(name_of(stats.phase)),
+            stats.device.empty() ? "-" : printable(stats.device),
+            count_text(static_cast<std::uint64_t>(attached)),
+            count_text(stats.delivered),
+            seconds_text(stats.age_s)};
+}
+
+}  // namespace
+
+int list(const ListOptions& options) {
+    const std::string folder = ring::find_rendezvous_directory(options.directory);
+    std::vector<Look> looks = sockets_in(folder);
+    look_at_all(folder, looks);
+
+    std::vector<Row> rows{{"ring", "phase", "device", "producers", "delivered", "age"}};
+    bool answered = false, works = false;
+    for (const Look& look : looks) {
+        if (!look.stats && look.reason.empty()) continue;
+        rows.push_back(row_of(look));
+        answered |= look.stats.has_value();
+        works |= look.stats && look.stats->phase != Phase::aborted;
+    }
+    if (rows.size() > 1) std::cout << aligned(rows, {0, 1, 2}) << std::flush;
+    if (works) return 0;
+    std::cerr << "headrace: "
+              << (answered ? "every ring that answers is aborted in " : "no ring answers in ")
+              << printable(folder) << '\n';
+    return 1;
+}
+
+}  // namespace headrace::cli
