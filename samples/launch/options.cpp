@@ -1,9 +1,13 @@
 #include "launch/options.hpp"
 
+#include <cmath>
 #include <exception>
 #include <filesystem>
 
+#include "headrace/error.hpp"
+#include "headrace/schema.hpp"
 #include "launch/stop.hpp"
+#include "launch/text.hpp"
 
 namespace samples {
 
@@ -39,6 +43,26 @@ void expect_between(const std::string& option, std::uint64_t found, std::uint64_
 void expect_slots(std::uint32_t slots, std::uint32_t batch) {
     expect(slots == 0 || slots / 2 >= batch, "slots", std::to_string(slots),
            "two batches of " + std::to_string(batch) + " or more");
+}
+
+void expect_name(const std::string& option, const std::string& found, std::size_t most_bytes) {
+    bool is_name = true;
+    try {
+        headrace::check_name(option, found, most_bytes);
+    } catch (const headrace::UsageError&) {
+        is_name = false;
+    }
+    expect(is_name, option, "\"" + found + "\"",
+           "1 to " + std::to_string(most_bytes) + " letters, digits, '_', '-' and '.'");
+}
+
+void expect_seconds(const std::string& option, double found) {
+    expect(found >= 0 && found <= kMostSeconds, option, format("%g", found),
+           format("0 to %g", kMostSeconds));
+}
+
+std::chrono::milliseconds milliseconds_of(double seconds) {
+    return std::chrono::milliseconds(std::llround(1000 * seconds));
 }
 
 void expect_file(const std::string& option, const std::string& file) {

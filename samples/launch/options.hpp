@@ -2,6 +2,8 @@
 // and refused, and what a program makes of it.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cxxopts.hpp>
@@ -49,6 +51,13 @@ void expect_between(const std::string& option, std::uint64_t found, std::uint64_
                     std::uint64_t most);
 /// Of --slots: two batches or more, or 0, which leaves it to the program.
 void expect_slots(std::uint32_t slots, std::uint32_t batch);
+/// Of a name that a ring's name is to begin with: 1 to `most_bytes` of what headrace::check_name()
+/// lets in.
+void expect_name(const std::string& option, const std::string& found, std::size_t most_bytes);
+/// Of a span of time in seconds: 0 to kMostSeconds.
+void expect_seconds(const std::string& option, double found);
+inline constexpr double kMostSeconds = 1e6;  ///< eleven days; far from where milliseconds overflow
+std::chrono::milliseconds milliseconds_of(double seconds);
 /// Of a file to be written, before minutes of work have been done for it: it is in a folder that
 /// exists. An empty name is no file.
 void expect_file(const std::string& option, const std::string& file);

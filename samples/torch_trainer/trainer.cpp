@@ -1,6 +1,5 @@
 // torch_trainer: learns to tell which of five languages a word is of, from word lists that producer
 // processes read, turn into n-grams and write into a ring. See README.md beside this file.
-#include <torch/cuda.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -13,12 +12,12 @@
 #include "headrace/device.hpp"
 #include "headrace/loader.hpp"
 #include "headrace/ring.hpp"
-#include "headrace/torch/device.hpp"
 #include "launch/processes.hpp"
 #include "launch/progress.hpp"
 #include "launch/session.hpp"
 #include "launch/stop.hpp"
 #include "launch/text.hpp"
+#include "launch/torch_device.hpp"
 #include "options.hpp"
 #include "producer_command.hpp"
 #include "record.hpp"
@@ -37,12 +36,12 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The best device for this program is one that LibTorch can use as well.
 headrace::Device find_device(const std::string& name, samples::Progress& progress) {
-    const bool has_gpu = HEADRACE_TORCH_CUDA != 0 && torch::cuda::is_available();
-    if (name != "best" || has_gpu) return headrace::Device::parse(name);
-    progress.line("found no GPU that LibTorch can use: training on the host");
-    return headrace::Device::host();
+    headrace::Device device = samples::find_torch_device(name);
+    if (name == "best" && device.name() == "host") {
+        progress.line("found no GPU that LibTorch can use: training on the host");
+    }
+    return device;
 }
 
 headrace::RingOptions ring_options(const words::Options& options, const std::string& purpose,

@@ -1,6 +1,7 @@
 #include "ledger.hpp"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -22,12 +23,37 @@ std::string short_name(const Recording& recording) {
     return (recording.path.parent_path().filename() / recording.path.filename()).string();
 }
 
+// Of the two that tell which recording it is, as a reader would say it. They may be anything.
+std::string described(Ledger::Ints ints) {
+    const auto language = static_cast<std::size_t>(ints[kLanguageAt]);
+    std::string text = language < kLanguages.size() ? std::string(kLanguages[language].code)
+                                                    : std::to_string(ints[kLanguageAt]);
+    text += " \"";
+    for (const std::int32_t byte : ints.subspan(kNameAt)) {
+        text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '?';
+    }
+    return text + '"';
+}
+
+void expect_recording(Ledger::Ints ints, const Recording& wanted) {
+    std::array<std::int32_t, kTextCapacity> written;
+    const auto right = Ledger::Ints(written).first(write_text(wanted, ints[kCutAt] != 0, written));
+    if (ints[kLanguageAt] == right[kLanguageAt] &&
+        std::ranges::equal(ints.subspan(kNameAt), right.subspan(kNameAt))) {
+        return;
+    }
+    throw std::runtime_error("record of " + short_name(wanted) + ": found " + described(ints) +
+                             ", wanted " + described(right) +
+                             ": trainer and producers have different recordings; give them the "
+                             "same --data and --limit, and install the same packages");
+}
+
 }  // namespace
 
 Ledger::Ledger(const std::vector<Recording>& recordings)
     : recordings_(recordings), was_cut_(recordings.size(), false) {}
 
-void Ledger::enter(const headrace::Batch& batch) {
+void Ledger::enter(const headrace::Batch& batch, std::optional<Ints> ints) {
     const std::uint64_t place[] = {batch.epoch(), batch.first_index(), batch.last_index()};
     order_hash_ = hash(std::span<const std::uint64_t>(place), order_hash_);
     order_hash_ = hash(batch.indices(), order_hash_);
@@ -39,11 +65,14 @@ void Ledger::enter(const headrace::Batch& batch) {
         ++losses_[std::string(name_of(hole.kind)) + ": " + short_name(recordings_.at(hole.item)) +
                   (hole.reason.empty() ? "" : " (" + hole.reason + ")")];
     }
-    for (std::size_t record = 0; record < batch.size(); ++record) enter_record(batch, record);
+    for (std::size_t record = 0; record < batch.size(); ++record) {
+        enter_record(batch, record, ints);
+    }
     records_ += batch.size();
 }
 
-void Ledger::enter_record(const headrace::Batch& batch, std::size_t record) {
+void Ledger::enter_record(const headrace::Batch& batch, std::size_t record,
+                          std::optional<Ints> ints) {
     const std::uint64_t item = batch.items()[record];
     const Recording& recording = recordings_.at(item);
     const auto fail = [&](const std::string& found, const std::string& wanted) {
@@ -60,11 +89,10 @@ void Ledger::enter_record(const headrace::Batch& batch, std::size_t record) {
     if (text_length < kNameAt) {
         fail(std::to_string(text_length) + " ints", std::to_string(kNameAt) + " or more");
     }
-    const std::int32_t* const ints = batch.values<std::int32_t>(kTextField) + text[record];
-    if (ints[kLanguageAt] != static_cast<std::int32_t>(recording.language)) {
-        fail("language " + std::to_string(ints[kLanguageAt]), std::to_string(recording.language));
-    }
-    if (ints[kCutAt] != 0) was_cut_[item] = true;
+    if (!ints) return;
+    const Ints own = ints->subspan(static_cast<std::size_t>(text[record]), text_length);
+    expect_recording(own, recording);
+    if (own[kCutAt] != 0) was_cut_[item] = true;
 }
 
 std::uint64_t Ledger::cut() const noexcept {

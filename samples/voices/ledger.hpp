@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,16 +13,22 @@
 
 namespace voices {
 
-/// Books of one ring. Reads batches on the host.
+/// Books of one ring.
 class Ledger {
   public:
     /// `recordings` is the ring's list: item i is recording i. The caller keeps it.
     explicit Ledger(const std::vector<Recording>& recordings);
 
+    /// The values of a batch's int field, on the host.
+    using Ints = std::span<const std::int32_t>;
+
     /// Enters a batch, and sees to it that its records are what record.hpp says, for another
-    /// program wrote them: throws std::runtime_error that names the recording, what was found and
-    /// what was wanted. Afterwards the batch can be learned from without another look.
-    void enter(const headrace::Batch& batch);
+    /// program wrote them, and of the recordings that it is about, for that program has a list of
+    /// its own: throws std::runtime_error that names the recording, what was found and what was
+    /// wanted. Afterwards the batch can be learned from without another look. Without `ints` only
+    /// the lengths are looked at, and nothing is counted as cut: on a GPU a copy is worth it for
+    /// the first time that each recording comes.
+    void enter(const headrace::Batch& batch, std::optional<Ints> ints);
 
     std::uint64_t records() const noexcept { return records_; }
     /// Recordings that were longer than a record; each counts once, in however many epochs it came.
@@ -34,7 +42,7 @@ class Ledger {
     std::uint64_t order_hash() const noexcept { return order_hash_; }
 
   private:
-    void enter_record(const headrace::Batch& batch, std::size_t record);
+    void enter_record(const headrace::Batch& batch, std::size_t record, std::optional<Ints> ints);
 
     const std::vector<Recording>& recordings_;
     std::vector<bool> was_cut_;  // by item

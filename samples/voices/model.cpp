@@ -9,8 +9,9 @@ constexpr double kVarianceFloor = 1e-5;
 
 }  // namespace
 
-torch::Tensor recording_of_frames(const torch::Tensor& starts) {
-    return torch::repeat_interleave(starts.diff());
+torch::Tensor recording_of_frames(const torch::Tensor& starts, std::int64_t frames) {
+    // A bare number would be taken for the repeats.
+    return torch::repeat_interleave(starts.diff(), torch::optional<std::int64_t>(frames));
 }
 
 torch::Tensor with_context(const torch::Tensor& frames, const torch::Tensor& starts,
@@ -53,7 +54,7 @@ ModelImpl::ModelImpl(const ModelOptions& options)
 }
 
 torch::Tensor ModelImpl::forward(const torch::Tensor& frames, const torch::Tensor& starts) {
-    const torch::Tensor recordings = recording_of_frames(starts);
+    const torch::Tensor recordings = recording_of_frames(starts, frames.size(0));
     const torch::Tensor seen =
         with_context(norm_->forward(frames), starts, recordings, options_.context);
     const torch::Tensor units = torch::relu(hidden_->forward(seen));

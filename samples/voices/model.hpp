@@ -39,8 +39,9 @@ class ModelImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Model);
 
-/// The recording that each of N frames belongs to: int64[N].
-torch::Tensor recording_of_frames(const torch::Tensor& starts);
+/// The recording that each of N frames belongs to: int64[N]. N is given, for a GPU would have to be
+/// asked and waited for.
+torch::Tensor recording_of_frames(const torch::Tensor& starts, std::int64_t frames);
 
 /// float[N, context * bands]: each frame with those around it, earliest first. Beyond an end of its
 /// recording the frame at that end is repeated: a context never reaches into a neighbour.

@@ -1,9 +1,12 @@
 #include "options.hpp"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <cxxopts.hpp>
 
 #include "log_mel.hpp"
+#include "ring_names.hpp"
 
 namespace voices {
 namespace {
@@ -11,6 +14,8 @@ namespace {
 using samples::expect;
 using samples::expect_between;
 using samples::expect_file;
+using samples::expect_name;
+using samples::expect_seconds;
 using samples::expect_slots;
 using samples::value;
 
@@ -25,7 +30,13 @@ cxxopts::Options describe(Options& options) {
         "Learns to tell five languages (four voices) apart from recordings that "
         "producer processes prepare.");
     auto add = described.add_options();
-    add("producers", "Producer processes", value(options.producers), "N");
+    add("name", "Of the rings, for producers that are started elsewhere; empty: voices-PID",
+        value(options.name), "NAME");
+    add("producers", "Producer processes to start; 0: they are started elsewhere",
+        value(options.producers), "N");
+    add("linger", "Seconds that the run goes on without a producer, after the last one went",
+        value(options.linger_s), "S");
+    add("device", "best, host, cuda:0, ...", value(options.device), "NAME");
     add("epochs", "Times that every recording is seen", value(options.epochs), "N");
     add("batch", "Recordings of a batch", value(options.batch), "N");
     add("slots", "Places of each ring; 0: four batches", value(options.slots), "N");
@@ -49,7 +60,9 @@ void check(const Options& options) {
     const auto at_least_one = [](std::uint32_t number, const char* name) {
         expect(number >= 1, name, std::to_string(number), "1 or more");
     };
-    expect_between("producers", options.producers, 1, kMostProducers);
+    if (!options.name.empty()) expect_name("name", options.name, kMostNameBytes);
+    expect_between("producers", options.producers, 0, kMostProducers);
+    expect_seconds("linger", options.linger_s);
     at_least_one(options.epochs, "epochs");
     expect_between("batch", options.batch, 1, kMostBatch);
     at_least_one(options.hidden, "hidden");
@@ -75,6 +88,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
     cxxopts::Options described = describe(options);
     if (!samples::parse(described, argc, argv)) return std::nullopt;
     check(options);
+    if (options.name.empty()) options.name = "voices-" + std::to_string(getpid());
     if (options.slots == 0) options.slots = 4 * options.batch;
     return options;
 }

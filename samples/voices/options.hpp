@@ -7,11 +7,15 @@
 #include <string>
 
 #include "launch/options.hpp"
+#include "recordings.hpp"
 
 namespace voices {
 
 struct Options {
-    std::uint32_t producers = 4;
+    std::string name;             ///< of the rings, see ring_names.hpp; voices-PID unless given
+    std::uint32_t producers = 4;  ///< to start; 0: they are started elsewhere
+    double linger_s = 30;         ///< without a producer, after one died or the last one finished
+    std::string device = "best";  ///< see samples::find_torch_device()
     std::uint32_t epochs = 5;
     std::uint32_t batch = 32;
     std::uint32_t slots = 0;  ///< of each ring; as given, or four batches
@@ -22,7 +26,7 @@ struct Options {
     std::uint32_t context = 7;  ///< frames, odd
     std::uint32_t threads = 1;
     std::size_t limit = 0;  ///< recordings to use; 0: all
-    std::string data = "/usr/share/asterisk/sounds";
+    std::string data = kDebianRecordings;
     std::string directory;  ///< as in headrace::RingOptions
     std::string json;       ///< file for the results; empty: none
     bool quiet = false;

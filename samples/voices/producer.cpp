@@ -1,8 +1,12 @@
 // voices_producer: reads recordings, computes their log-mel frames, and writes them to the
 // trainer's rings, first the one for training, then the one with what is held out. The trainer
-// starts it; it may also be started by hand, at any time, beside those that run.
+// starts it; it may also be started by hand or in another container, at any time, beside those that
+// run, and ended at any time.
+#include <algorithm>
 #include <chrono>
-#include <cxxopts.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -10,14 +14,20 @@
 #include "headrace/error.hpp"
 #include "headrace/producer.hpp"
 #include "launch/options.hpp"
+#include "launch/stop.hpp"
+#include "launch/text.hpp"
 #include "log_mel.hpp"
+#include "producer_options.hpp"
 #include "record.hpp"
 #include "recordings.hpp"
+#include "ring_names.hpp"
 
 namespace {
 
-// The trainer makes its rings before it starts a producer: one that is not there yet never will be.
-constexpr std::chrono::seconds kAttachTimeout{10};
+using Clock = std::chrono::steady_clock;
+
+// How long a wait, for the trainer or for a place in its ring, may keep us from seeing a signal.
+constexpr std::chrono::milliseconds kPatience{100};
 
 const voices::Recording& recording_of(const std::vector<voices::Recording>& recordings,
                                       std::uint64_t item, const std::string& ring) {
@@ -27,17 +37,37 @@ const voices::Recording& recording_of(const std::vector<voices::Recording>& reco
                              ": it has changed, or --data and --limit are not the trainer's");
 }
 
-headrace::Producer attach(const std::string& ring, const std::string& directory) {
-    return headrace::Producer::attach(
-        ring, {.timeout = kAttachTimeout, .directory = directory, .identity = "voices_producer"});
+// Nothing when a signal asked for the end.
+std::optional<headrace::Producer> attach(const std::string& ring,
+                                         const voices::ProducerOptions& options,
+                                         Clock::time_point start) {
+    const auto deadline = start + samples::milliseconds_of(options.wait_s);
+    while (!samples::Stop::requested()) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+        try {
+            return headrace::Producer::attach(
+                ring, {.timeout = std::clamp(left, std::chrono::milliseconds(0), kPatience),
+                       .directory = options.directory});
+        } catch (const headrace::TimeoutError& error) {
+            if (Clock::now() < deadline) continue;
+            throw std::runtime_error(
+                samples::format("waited %g s (--wait); the last look: ", options.wait_s) +
+                error.what());
+        }
+    }
+    return std::nullopt;
 }
 
-// Writes recordings until none is left to write, by anybody.
+// Writes recordings until none is left to write, by anybody, or a signal asks for the end: then
+// other producers take the rest. Either way this one has finished, and is missed by nobody.
 void serve(headrace::Producer& producer, const std::string& ring,
            const std::vector<voices::Recording>& recordings, voices::LogMel& log_mel) {
     const std::size_t mel = producer.schema().index_of(voices::kMelField, headrace::f32);
     const std::size_t text = producer.schema().index_of(voices::kTextField, headrace::i32);
-    while (auto record = producer.claim()) {
+    while (!samples::Stop::requested()) {
+        auto record = producer.claim_for(kPatience);
+        if (record.outcome() == headrace::Outcome::end) break;
+        if (!record) continue;
         const voices::Recording& recording = recording_of(recordings, record->item(), ring);
         const voices::Reading reading =
             log_mel.read(recording.path, record->field<float>(mel));  // written in place
@@ -52,38 +82,35 @@ void serve(headrace::Producer& producer, const std::string& ring,
     producer.finish();
 }
 
-int run(int argc, char** argv) {
-    cxxopts::Options options("voices_producer", "Writes recordings to the rings of `voices`.");
-    auto add = options.add_options();
-    add("train", "Name of the ring for training", cxxopts::value<std::string>());
-    add("held-out", "Name of the ring for what is held out", cxxopts::value<std::string>());
-    add("data", "Folder of the recordings", cxxopts::value<std::string>());
-    add("limit", "Recordings to use, 0: all", cxxopts::value<std::size_t>()->default_value("0"));
-    add("directory", "Where the rings' sockets lie",
-        cxxopts::value<std::string>()->default_value(""));
-    add("h,help", "This text");
-    std::string train, held_out, data, directory;
-    std::size_t limit = 0;
-    const auto take = [&](const cxxopts::ParseResult& given) {
-        train = given["train"].as<std::string>();
-        held_out = given["held-out"].as<std::string>();
-        data = given["data"].as<std::string>();
-        limit = given["limit"].as<std::size_t>();
-        directory = given["directory"].as<std::string>();
-    };
-    if (!samples::parse(options, argc, argv, take)) return 0;
-    const voices::Recordings recordings = voices::list_recordings(data, limit);
+void serve_both(const voices::ProducerOptions& options, Clock::time_point start) {
+    const voices::Recordings recordings = voices::list_recordings(options.data, options.limit);
     voices::LogMel log_mel;
+    const std::string train_name = voices::train_ring(options.name);
+    const std::string held_out_name = voices::held_out_ring(options.name);
     // To both at once: when the trainer ends both early, attaching to the second would be refused.
-    headrace::Producer train_producer = attach(train, directory);
-    headrace::Producer held_out_producer = attach(held_out, directory);
-    serve(train_producer, train, recordings.train, log_mel);
-    serve(held_out_producer, held_out, recordings.held_out, log_mel);
-    return 0;
+    auto train = attach(train_name, options, start);
+    if (!train) return;
+    auto held_out = attach(held_out_name, options, start);
+    if (!held_out) return;
+    serve(*train, train_name, recordings.train, log_mel);
+    serve(*held_out, held_out_name, recordings.held_out, log_mel);
+}
+
+int run(const voices::ProducerOptions& options) {
+    const auto start = Clock::now();
+    samples::Stop stop;
+    serve_both(options, start);
+    if (!samples::Stop::requested()) return 0;
+    std::fprintf(stderr, "voices_producer: stopped by signal %d\n",
+                 samples::Stop::exit_status() - 128);
+    return samples::Stop::exit_status();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    return samples::run_main("voices_producer", [&] { return run(argc, argv); });
+    return samples::run_main("voices_producer", [&] {
+        const auto options = voices::parse_producer_options(argc, argv);
+        return options ? run(*options) : 0;
+    });
 }

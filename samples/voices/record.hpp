@@ -24,7 +24,7 @@ inline constexpr std::uint32_t kTextCapacity = 256;  ///< the longest name in De
 headrace::Schema record_schema(std::size_t frames);
 
 /// Writes the int field of `recording`; returns its length. A name that does not fit is shortened:
-/// it is there to be read by people, the item tells which recording it is.
+/// the item tells which recording it is, and the name is there to check that, and for people.
 std::size_t write_text(const Recording& recording, bool cut, std::span<std::int32_t> out);
 
 }  // namespace voices

@@ -29,6 +29,9 @@ inline constexpr std::array<Language, 5> kLanguages{{
 /// One prompt in every so many is held out, in all languages alike.
 inline constexpr std::uint64_t kHeldOutOneIn = 5;
 
+/// Where Debian's packages put them.
+inline constexpr const char* kDebianRecordings = "/usr/share/asterisk/sounds";
+
 struct Recording {
     std::filesystem::path path;
     std::string prompt;        ///< relative to the folder of its language: `digits/1.wav`

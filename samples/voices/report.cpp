@@ -53,6 +53,15 @@ std::string confusion_table(const Confusion& confusion) {
 
 using Longs = unsigned long long;  // what printf knows of 64 bits
 
+std::string producers_of(const Results& results) {
+    if (results.producers > 0) {
+        return format("%u", results.producers) +
+               (results.replaced == 0 ? "" : format(", %zu replaced", results.replaced));
+    }
+    return format("%zu from elsewhere", results.attached) +
+           (results.died == 0 ? "" : format(", %llu died", static_cast<Longs>(results.died)));
+}
+
 }  // namespace
 
 double Results::accuracy() const {
@@ -89,8 +98,7 @@ std::string to_table(const Results& results) {
     for (const auto& [what, times] : results.losses) {
         row("", what + format(", %llu x", static_cast<Longs>(times)));
     }
-    row("producers", format("%u", results.producers) +
-                         (results.replaced == 0 ? "" : format(", %zu replaced", results.replaced)));
+    row("producers", producers_of(results));
     row("order", format("%016llx  (seed %llu)", static_cast<Longs>(results.order_hash),
                         static_cast<Longs>(results.seed)));
     text += format("%-20s ", "verdict") + results.verdict;
@@ -117,6 +125,7 @@ std::string to_json(const Results& results) {
     key("losses", "{" + losses + "}");
     key("padding_share", format("%.6f", results.padding_share));
     key("verdict", json_string(results.verdict));
+    key("device", json_string(results.device));
     key("epochs", whole(results.epochs));
     key("producers", whole(results.producers));
     key("batch", whole(results.batch));
@@ -124,6 +133,8 @@ std::string to_json(const Results& results) {
     key("order_hash", json_string(format("%016llx", static_cast<Longs>(results.order_hash))));
     key("recordings", whole(results.train_recordings));
     key("held_out", whole(results.held_out_recordings));
+    key("attached_producers", whole(results.attached));
+    key("died_producers", whole(results.died));
     key("replaced_producers", whole(results.replaced));
     std::string classes;
     std::string rows;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -47,6 +49,26 @@ TEST(LaunchOptionsTest, NameWhatWasFoundAndWanted) {
     EXPECT_NO_THROW(expect_file("json", path + "/new"));
     EXPECT_THROW(expect_file("json", path), OptionError) << "a folder";
     EXPECT_THROW(expect_file("json", path + "/none/new"), OptionError);
+}
+
+TEST(LaunchOptionsTest, KnowWhatANameIs) {
+    EXPECT_NO_THROW(expect_name("name", "a_B-3.x", 7));
+    const std::string wanted = ", wanted 1 to 7 letters, digits, '_', '-' and '.'";
+    for (const std::string name : {"", "a_B-3.xy", "a b", "a/b", ".."}) {
+        EXPECT_EQ(error_text<OptionError>([&] { expect_name("name", name, 7); }),
+                  "--name: found \"" + name + "\"" + wanted);
+    }
+}
+
+TEST(LaunchOptionsTest, KnowHowLongASpanMayBe) {
+    EXPECT_NO_THROW(expect_seconds("wait", 0));
+    EXPECT_NO_THROW(expect_seconds("wait", kMostSeconds));
+    EXPECT_EQ(error_text<OptionError>([] { expect_seconds("wait", -0.5); }),
+              "--wait: found -0.5, wanted 0 to 1e+06");
+    EXPECT_THROW(expect_seconds("wait", kMostSeconds + 1), OptionError);
+    EXPECT_THROW(expect_seconds("wait", std::nan("")), OptionError);
+    EXPECT_EQ(milliseconds_of(0.002), std::chrono::milliseconds(2));
+    EXPECT_EQ(milliseconds_of(kMostSeconds), std::chrono::milliseconds(1'000'000'000));
 }
 
 TEST(LaunchOptionsTest, TellWithWhichStatusAProgramEnds) {

@@ -24,16 +24,6 @@ std::string read_file(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-template <class Condition>
-bool wait_until(Condition condition) {
-    const auto deadline = Clock::now() + kDeadline;
-    while (!condition()) {
-        if (Clock::now() > deadline) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
-
 pid_t start(const std::vector<std::string>& command, const fs::path& output) {
     std::vector<char*> arguments;
     for (const std::string& argument : command) {
@@ -58,53 +48,76 @@ pid_t start(const std::vector<std::string>& command, const fs::path& output) {
     return pid;
 }
 
+// Also takes away what an earlier run has written.
+std::vector<std::string> with_sockets(std::vector<std::string> command, const fs::path& folder) {
+    fs::remove(folder / "results.json");
+    command.insert(command.end(), {"--directory", (folder / "sockets").string()});
+    return command;
+}
+
 }  // namespace
 
-Program::Program(const fs::path& folder, std::vector<std::string> command, std::string producer)
-    : producer_(std::move(producer)),
-      sockets_(folder / "sockets"),
-      output_(folder / "output"),
-      results_(folder / "results.json") {
-    fs::remove(results_);
-    command.insert(command.end(), {"--directory", sockets_.string()});
-    pid_ = start(command, output_);
-}
-
-Program::~Program() {
-    if (pid_ > 0) {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
+bool wait_until(const std::function<bool()>& condition) {
+    const auto deadline = Clock::now() + kDeadline;
+    while (!condition()) {
+        if (Clock::now() > deadline) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    // Producers, and what else it may have started: the ranks of an mpirun, which come first, for
-    // they replace producers.
-    for (const pid_t left : processes("")) kill(left, SIGKILL);
-    for (const pid_t left : processes("")) kill(left, SIGKILL);
+    return true;
 }
 
-std::optional<int> Program::wait() {
+Process::Process(const std::vector<std::string>& command, fs::path output)
+    : output_(std::move(output)), pid_(start(command, output_)) {}
+
+Process::~Process() {
+    end();
+}
+
+void Process::end() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+}
+
+std::optional<int> Process::wait() {
     int status = 0;
     if (!wait_until([&] { return waitpid(pid_, &status, WNOHANG) == pid_; })) return std::nullopt;
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void Program::signal(int number) {
-    kill(pid_, number);
+void Process::signal(int number) {
+    if (pid_ > 0) kill(pid_, number);  // -1 would be everybody
 }
-void Program::signal_group(int number) {
-    kill(-pid_, number);
+void Process::signal_group(int number) {
+    if (pid_ > 0) kill(-pid_, number);
 }
 
-bool Program::wait_for_output(const std::string& text) {
+bool Process::wait_for_output(const std::string& text) {
     return wait_until([&] { return output().find(text) != std::string::npos; });
+}
+
+std::string Process::output() const {
+    return read_file(output_);
+}
+
+Program::Program(const fs::path& folder, std::vector<std::string> command, std::string producer)
+    : Process(with_sockets(std::move(command), folder), folder / "output"),
+      producer_(std::move(producer)),
+      sockets_(folder / "sockets"),
+      results_(folder / "results.json") {}
+
+Program::~Program() {
+    end();
+    // Producers, and what else it may have started: the ranks of an mpirun, which come first, for
+    // they replace producers.
+    for (const pid_t left : processes("")) kill(left, SIGKILL);
+    for (const pid_t left : processes("")) kill(left, SIGKILL);
 }
 
 bool Program::wait_for_file(const fs::path& path) const {
     return wait_until([&] { return fs::exists(path); });
-}
-
-std::string Program::output() const {
-    return read_file(output_);
 }
 
 std::vector<pid_t> Program::producers() const {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,28 +15,49 @@ namespace samples_test {
 /// How long a condition may take to come true before a test fails: far over what it takes.
 inline constexpr std::chrono::seconds kDeadline{120};
 
-/// Started in a process group of its own, output and errors in a file. Killed with its producers if
-/// the test leaves it running.
-class Program {
+/// True as soon as `condition` is; false when it does not come true.
+bool wait_until(const std::function<bool()>& condition);
+
+/// A program in a process group of its own, output and errors in a file. Killed if the test leaves
+/// it running.
+class Process {
   public:
-    /// Runs `command`, program and options, and adds `--directory folder/sockets`, where its rings'
-    /// sockets are to lie. `producer` is the name of the program that it starts.
-    Program(const std::filesystem::path& folder, std::vector<std::string> command,
-            std::string producer);
-    ~Program();
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
+    /// Runs `command`, program and options.
+    Process(const std::vector<std::string>& command, std::filesystem::path output);
+    ~Process();
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
 
     /// As a shell would tell it: the exit status, or 128 and the signal that ended it. Nothing when
     /// it does not end.
     std::optional<int> wait();
     void signal(int number);
     void signal_group(int number);
+    pid_t pid() const noexcept { return pid_; }
     /// True as soon as the output has this text in it.
     bool wait_for_output(const std::string& text);
+    std::string output() const;
+
+  protected:
+    /// Kills it, if it still runs.
+    void end();
+
+  private:
+    std::filesystem::path output_;
+    pid_t pid_ = -1;
+};
+
+/// The trainer of a sample. Killed with its producers if the test leaves it running.
+class Program : public Process {
+  public:
+    /// Runs `command`, program and options, and adds `--directory folder/sockets`, where its rings'
+    /// sockets are to lie. `producer` is the name of the program that it starts.
+    Program(const std::filesystem::path& folder, std::vector<std::string> command,
+            std::string producer);
+    ~Program();
+
     /// True as soon as there is such a file.
     bool wait_for_file(const std::filesystem::path& path) const;
-    std::string output() const;
 
     /// The producers that run.
     std::vector<pid_t> producers() const;
@@ -52,9 +74,7 @@ class Program {
 
     std::string producer_;
     std::filesystem::path sockets_;
-    std::filesystem::path output_;
     std::filesystem::path results_;
-    pid_t pid_ = -1;
 };
 
 }  // namespace samples_test

@@ -50,13 +50,17 @@ class LedgerTest : public testing::Test {
                   record->field<std::int32_t>(voices::kTextField).begin());
         record->publish(floats, ints.size());
     }
+    static Ledger::Ints ints_of(const headrace::Batch& batch) {
+        return {batch.values<std::int32_t>(voices::kTextField),
+                static_cast<std::size_t>(batch.total(voices::kTextField))};
+    }
     // Enters the next batch, over the end of an epoch if need be.
     void enter() {
         while (true) {
             auto batch = loader_->next_for(std::chrono::seconds(30));
             if (batch.outcome() == headrace::Outcome::end_of_epoch) continue;
             ASSERT_TRUE(batch) << name_of(batch.outcome());
-            ledger_.enter(*batch);
+            ledger_.enter(*batch, ints_of(*batch));
             return;
         }
     }
@@ -119,10 +123,10 @@ TEST_F(LedgerTest, HashesWhatCameAndInWhichBatches) {
     for (int i = 0; i < 2; ++i) put(1, false);
     auto batch = loader_->next_for(std::chrono::seconds(30));
     ASSERT_TRUE(batch);
-    other.enter(*batch);
+    other.enter(*batch, ints_of(*batch));
     EXPECT_NE(other.order_hash(), once);
     Ledger same(recordings_);
-    same.enter(*batch);
+    same.enter(*batch, std::nullopt);
     EXPECT_EQ(same.order_hash(), other.order_hash());
 }
 
@@ -141,11 +145,74 @@ TEST_F(LedgerTest, RefusesARecordWithoutALanguage) {
     EXPECT_NE(text.find("found 1 ints, wanted 2 or more"), std::string::npos) << text;
 }
 
+// As the int field of a record: language, not cut, and the name.
+std::vector<std::int32_t> text_of(std::int32_t language, const std::string& prompt) {
+    std::vector<std::int32_t> ints{language, 0};
+    ints.insert(ints.end(), prompt.begin(), prompt.end());
+    return ints;
+}
+
 TEST_F(LedgerTest, RefusesAnotherLanguageThanTheRecordingIsIn) {
-    put_raw(0, {4, 0});
+    put_raw(0, text_of(4, "a.wav"));
     put(1, false);
     const std::string text = refusal();
-    EXPECT_NE(text.find("found language 4, wanted 0"), std::string::npos) << text;
+    EXPECT_NE(text.find("en_x/a.wav: found ru \"a.wav\", wanted en \"a.wav\": "), std::string::npos)
+        << text;
+}
+
+TEST_F(LedgerTest, RefusesAnotherRecordingThanIsExpected) {
+    put(1, false);
+    put_raw(0, text_of(0, "digits/1.wav"));
+    const std::string text = refusal();
+    EXPECT_NE(text.find("en_x/b.wav: found en \"digits/1.wav\", wanted en \"b.wav\": "),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("the same --data and --limit"), std::string::npos) << text;
+    EXPECT_NE(text.find("packages"), std::string::npos) << text;
+}
+
+TEST_F(LedgerTest, RefusesTheBeginningOfANameForTheWhole) {
+    put_raw(0, text_of(0, "a.wa"));
+    put(1, false);
+    EXPECT_NE(refusal().find("found en \"a.wa\", wanted en \"a.wav\""), std::string::npos);
+}
+
+TEST_F(LedgerTest, NamesWhatIsNoNameAtAll) {
+    put_raw(0, {-7, 0, 'a', -1, '\n', 1 << 20});
+    put(1, false);
+    const std::string text = refusal();
+    EXPECT_NE(text.find("found -7 \"a???\", wanted en \"a.wav\""), std::string::npos) << text;
+}
+
+TEST_F(LedgerTest, LooksAtLengthsOnlyWithoutTheInts) {
+    put_raw(0, text_of(4, "another.wav"));
+    put(1, true);
+    auto batch = loader_->next_for(std::chrono::seconds(30));
+    ASSERT_TRUE(batch);
+    ledger_.enter(*batch, std::nullopt);
+    EXPECT_EQ(ledger_.records(), 2u);
+    EXPECT_EQ(ledger_.cut(), 0u);
+    put_raw(voices::kBands + 1, {0, 0});
+    put(1, false);
+    batch = loader_->next_for(std::chrono::seconds(30));
+    ASSERT_TRUE(batch);
+    EXPECT_THROW(ledger_.enter(*batch, std::nullopt), std::runtime_error);
+}
+
+TEST_F(LedgerTest, TakesANameThatDoesNotFitByWhatFits) {
+    const std::string name(voices::kTextCapacity, 'n');
+    const std::vector<Recording> recordings(4, {.path = "d/en_x/" + name, .prompt = name});
+    Ledger ledger(recordings);
+    for (int i = 0; i < 2; ++i) {
+        auto record = producer_->claim();
+        const std::size_t length = voices::write_text(
+            recordings[0], false, record->field<std::int32_t>(voices::kTextField));
+        ASSERT_EQ(length, voices::kTextCapacity);
+        record->publish(0, length);
+    }
+    auto batch = loader_->next_for(std::chrono::seconds(30));
+    ASSERT_TRUE(batch);
+    EXPECT_NO_THROW(ledger.enter(*batch, ints_of(*batch)));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ torch::Tensor starts_of(const std::vector<std::int64_t>& starts) {
 }
 
 TEST(ModelTest, KnowsTheRecordingOfEachFrame) {
-    const torch::Tensor recordings = voices::recording_of_frames(starts_of({0, 2, 2, 5}));
+    const torch::Tensor recordings = voices::recording_of_frames(starts_of({0, 2, 2, 5}), 5);
     EXPECT_TRUE(recordings.equal(torch::tensor(std::vector<std::int64_t>{0, 0, 2, 2, 2})));
 }
 
@@ -22,7 +22,7 @@ TEST(ModelTest, NeverSeesANeighbour) {
     const torch::Tensor starts = starts_of({0, 1, 1, 4});
     const torch::Tensor frames = torch::arange(4, torch::kFloat).unsqueeze(1);
     const torch::Tensor seen =
-        voices::with_context(frames, starts, voices::recording_of_frames(starts), 3);
+        voices::with_context(frames, starts, voices::recording_of_frames(starts, 4), 3);
     const torch::Tensor wanted = torch::tensor({{0.f, 0.f, 0.f},    // a recording of one frame
                                                 {1.f, 1.f, 2.f},    // the first of three
                                                 {1.f, 2.f, 3.f},    //
@@ -35,7 +35,7 @@ TEST(ModelTest, PoolsAsThoughEachRecordingWereAlone) {
     const std::vector<std::int64_t> starts{0, 4, 4, 5, 12};
     const torch::Tensor values = torch::randn({12, 3});
     const torch::Tensor all = starts_of(starts);
-    const torch::Tensor pooled = voices::pool(values, all, voices::recording_of_frames(all));
+    const torch::Tensor pooled = voices::pool(values, all, voices::recording_of_frames(all, 12));
     ASSERT_EQ(pooled.size(0), 4);
     ASSERT_EQ(pooled.size(1), 6);
     for (std::int64_t record = 0; record < 4; ++record) {

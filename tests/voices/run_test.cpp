@@ -5,32 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "launch/program.hpp"
 #include "recordings.hpp"
 #include "sound_files.hpp"
+#include "trainer_program.hpp"
 
 namespace {
 
+using voices_test::Program;
 using voices_test::TemporaryFolder;
 
 constexpr std::size_t kPrompts = 40;
-
-class Program : public samples_test::Program {
-  public:
-    Program(const std::filesystem::path& folder, const std::filesystem::path& data,
-            const std::vector<std::string>& options)
-        : samples_test::Program(folder, command(folder, data, options), "voices_producer") {}
-
-  private:
-    static std::vector<std::string> command(const std::filesystem::path& folder,
-                                            const std::filesystem::path& data,
-                                            const std::vector<std::string>& options) {
-        std::vector<std::string> words{HEADRACE_TEST_VOICES, "--data", data.string(), "--json",
-                                       (folder / "results.json").string()};
-        words.insert(words.end(), options.begin(), options.end());
-        return words;
-    }
-};
 
 class RunTest : public testing::Test {
   protected:
@@ -140,6 +124,17 @@ TEST_F(RunTest, RefusesBadOptionsByName) {
     EXPECT_EQ(program.wait(), 2);
     EXPECT_NE(program.output().find("--context: found 4, wanted an odd number"), std::string::npos)
         << program.output();
+}
+
+TEST_F(RunTest, NamesTheDeviceFirst) {
+    Program program(folder(), data(), {"--epochs", "1", "--device", "host", "--producers", "1"});
+    EXPECT_EQ(program.wait(), 0) << program.output();
+    EXPECT_TRUE(program.output().starts_with("host: ")) << program.output();
+    EXPECT_EQ(program.result("device"), "\"host\"");
+    Program other(folder(), data(), {"--device", "nowhere"});
+    EXPECT_EQ(other.wait(), 2);
+    EXPECT_NE(other.output().find("--device: device \"nowhere\", wanted host"), std::string::npos)
+        << other.output();
 }
 
 TEST_F(RunTest, NamesTheFolderWithoutRecordings) {
