@@ -35,5 +35,10 @@ foreach(kind STANDARD EXTENSION)
         set(CMAKE_CUDA20_${kind}_COMPILE_OPTION "-std=c++20")
     endif()
 endforeach()
+# For projects of CMake 3.25 its module deprecates the library nvToolsExt, and fails where there is
+# none, as since CUDA 12.9: it is told of an older project.
+set(headrace_minimum ${CMAKE_MINIMUM_REQUIRED_VERSION})
+set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
 find_package(CUDAToolkit REQUIRED)
+set(CMAKE_MINIMUM_REQUIRED_VERSION ${headrace_minimum})
 set(HEADRACE_HAS_CUDA TRUE)

@@ -2,8 +2,8 @@
 # Sees to it that the Debian packages are there which a build, the tests or a sample need: installs
 # what is missing, says what it installs, and does nothing when nothing is missing.
 #   usage: cmake/require_packages.sh GROUP...
-#   groups: build cli tests bench torch audio voices words mpi clang package docs, and cuda (what
-#   require_cuda.sh needs)
+#   groups: build cli tests bench torch audio voices words mpi clang package docs docker, and cuda
+#   (what require_cuda.sh needs)
 # Uses sudo when not root. Without apt it looks for the programs and headers themselves, and stops
 # with a list when some are missing. HEADRACE_NO_INSTALL=1: install nothing, only look.
 # HEADRACE_TORCH_DIR set: the group `torch` is taken from there and nothing is installed for it.
@@ -26,10 +26,11 @@ packages_of() {
         clang) echo clang clang-format clang-tidy ;;
         package) echo dpkg-dev debootstrap ;;
         docs) echo doxygen ;;
+        docker) echo docker.io docker-compose debootstrap ;;  # a daemon for docker/test
         # What require_cuda.sh installs nvcc with, where there is none.
         cuda) [ -n "$(command -v nvcc)" ] || [ -x /usr/local/cuda/bin/nvcc ] || echo python3-pip ;;
         *) stop "no group \"$1\" of packages; there are: build cli tests bench torch audio voices" \
-                "words mpi clang package docs cuda" ;;
+                "words mpi clang package docs docker cuda" ;;
     esac
 }
 
@@ -45,6 +46,8 @@ works() {
         cmake | pkg-config | clang | clang-format | clang-tidy) command -v "$1" ;;
         # A comfort: nothing fails without it. LibTorch takes ten times as long without OpenBLAS.
         ccache | googletest | libopenblas0-openmp | python3-pip | gnuplot-nox) true ;;
+        docker.io) command -v dockerd ;;
+        docker-compose | debootstrap) command -v "$1" ;;
         libcxxopts-dev) has_header cxxopts.hpp ;;
         nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
         libgtest-dev) has_header gtest/gtest.h ;;
