@@ -120,7 +120,8 @@ install_missing() {
         if [ "$attempt" -gt 1 ] || ! lists_know_them; then
             apt update || continue
         fi
-        if apt install -y --no-install-recommends "${missing[@]}"; then
+        # Never at the cost of what somebody has.
+        if apt install -y --no-remove --no-install-recommends "${missing[@]}"; then
             return 0
         fi
     done

@@ -38,19 +38,12 @@ skip() {
     printf 'skip  %s: %s\n' "$1" "$2"
 }
 
-exit_skipped() {
-    trap - EXIT
-    rm -rf "$work"
-    printf '\n0 passed, 0 failed, 1 skipped\n'
-    exit 77
-}
-
 # sum_up STATUS: the last line, and the end.
 sum_up() {
-    if [ "$1" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+    if [ "$1" -ne 0 ] && [ "$1" -ne 77 ] && [ "$failed" -eq 0 ]; then failed=1; fi
     printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ] || exit 1
-    exit 0
+    exit "$1"
 }
 
 # equal FOUND WANTED

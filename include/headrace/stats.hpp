@@ -115,9 +115,9 @@ struct HEADRACE_EXPORT Stats {
 /// Looks at a running ring of any process of this user, through a read-only mapping.
 class HEADRACE_EXPORT Observer {
   public:
-    /// Throws SystemError when there is no such ring, when it refuses, and when its trainer listens
-    /// but has not answered within `patience`, as one does that is stopped. `directory` as in
-    /// RingOptions.
+    /// Throws SystemError when there is no such ring, or it refuses; TimeoutError when its trainer
+    /// listens but has not answered within `patience`, as one does that is stopped. `directory` as
+    /// in RingOptions.
     explicit Observer(std::string_view name, std::string directory = {},
                       std::chrono::milliseconds patience = std::chrono::milliseconds(5000));
     Observer(Observer&&) noexcept;

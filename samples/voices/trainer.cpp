@@ -165,11 +165,11 @@ void run_session(const voices::Options& options, const voices::Recordings& recor
     const bool from_elsewhere = options.producers == 0;
     if (from_elsewhere) say_where_to_come_to(options, train, held_out, progress);
     samples::Arrivals arrivals("start one with: " + invitation(options), progress);
-    voices::Training training(options, device, progress, [&] {
-        session.look_after();
-        if (from_elsewhere) arrivals.look(train);
-    });
     try {
+        voices::Training training(options, device, progress, [&] {
+            session.look_after();
+            if (from_elsewhere) arrivals.look(train);
+        });
         train_and_evaluate(options, recordings, device, session, training, results);
     } catch (const std::exception& error) {
         // Nobody else tells producers in another container why it is over. One line of it:

@@ -55,31 +55,37 @@ std::vector<Look> sockets_in(const std::string& folder) {
     return looks;
 }
 
-// Why a socket gave no statistics: what attaching said, unless it is no ring's socket at all.
-std::string reason_of(const std::string& folder, const std::string& name, std::string said) {
-    int error = 0;
-    if (!ring::connect_to(folder + "/" + name + std::string(kEnding), error)) {
-        switch (error) {
-            case ENOENT:        // gone meanwhile
-            case ECONNREFUSED:  // left behind by a trainer that was killed; or a file of that name
-            case EPROTOTYPE:    // a socket of another kind, and so of another program
-                return {};
-            case EAGAIN: return "busy: its trainer lets nobody in; is it stopped?";
-            default: return std::strerror(error);
-        }
+// Why a socket cannot be connected to; nothing when it is no ring's.
+std::string reason_of(int error) {
+    switch (error) {
+        case ENOENT:        // gone meanwhile
+        case ECONNREFUSED:  // left behind by a trainer that was killed; or a file of that name
+        case EPROTOTYPE:    // a socket of another kind, and so of another program
+            return {};
+        case EAGAIN: return "busy: its trainer lets nobody in; is it stopped?";
+        default: return std::strerror(error);
     }
-    const std::string title = "ring \"" + name + "\": ";  // the line has the name already
-    if (said.starts_with(title)) said.erase(0, title.size());
-    return said;
 }
 
 void look_at(const std::string& folder, Look& look, ring::Clock::time_point deadline) {
-    try {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(ring::time_left(deadline));
-        look.stats = Observer(look.name, folder, left).snapshot();
-    } catch (const std::exception& error) {
-        look.reason = reason_of(folder, look.name, error.what());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(ring::time_left(deadline));
+    if (left.count() == 0) {
+        look.reason = "not asked: too many others did not answer";
+        return;
     }
+    try {
+        look.stats = Observer(look.name, folder, left).snapshot();
+    } catch (const TimeoutError& error) {
+        // Not connected to once more: a trainer that is stopped has room for 128 who wait.
+        look.reason = error.what();
+    } catch (const std::exception& error) {
+        int why = 0;
+        const bool connects =
+            bool(ring::connect_to(folder + "/" + look.name + std::string(kEnding), why));
+        look.reason = connects ? error.what() : reason_of(why);
+    }
+    const std::string title = "ring \"" + look.name + "\": ";  // the line has the name already
+    if (look.reason.starts_with(title)) look.reason.erase(0, title.size());
 }
 
 // At the same time, for each that is stopped keeps us waiting until the end.

@@ -136,7 +136,12 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
     const std::string directory = ring::rendezvous_directory(options.directory);
     Attachment attachment;
     const std::chrono::milliseconds timeout = ring::bounded(options.timeout);
-    attachment.socket = connect_when_there(name, directory, timeout);
+    try {
+        attachment.socket = connect_when_there(name, directory, timeout);
+    } catch (const TimeoutError& error) {
+        if (as_observer) throw SystemError(error.what());  // who does not wait knows no time-out
+        throw;
+    }
 
     const ring::Hello hello = make_hello(options, as_observer);
     ring::UniqueFd self;

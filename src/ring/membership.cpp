@@ -92,10 +92,13 @@ std::string Service::reason_to_refuse(int socket, const Hello& hello,
                std::to_string(kLayoutVersion) +
                "; build trainer and producer from the same release";
     }
-    if (const Peer peer = peer_of(socket); peer.uid != geteuid()) {
+    // Were we that user, a stranger would look like us.
+    const Peer peer = peer_of(socket);
+    const bool is_unknown = peer.uid == kUnmappedUser && !maps_every_user();
+    if (peer.uid != geteuid() || is_unknown) {
         return "user " + std::to_string(peer.uid) + " may not attach to a ring of user " +
                std::to_string(geteuid()) +
-               (peer.uid == kUnmappedUser
+               (is_unknown
                     ? "; 65534 is how the trainer sees every user that its user namespace does "
                       "not map: run both in the same one"
                     : "");

@@ -15,24 +15,12 @@ struct Observer::Impl {
     ring::Protocol protocol;
 };
 
-namespace {
-
-// Not being there is no time-out for one that does not wait.
-detail::Attachment attach_now(std::string_view name, std::string directory,
-                              std::chrono::milliseconds patience) {
-    try {
-        return detail::attach(
-            name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
-            true, patience);
-    } catch (const TimeoutError& error) {
-        throw SystemError(error.what());
-    }
-}
-
-}  // namespace
-
 Observer::Observer(std::string_view name, std::string directory, std::chrono::milliseconds patience)
-    : impl_(new Impl{attach_now(name, std::move(directory), patience), {}}) {
+    : impl_(new Impl{
+          detail::attach(
+              name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
+              true, patience),
+          {}}) {
     impl_->protocol =
         ring::Protocol(impl_->attachment.mapping.bytes(), impl_->attachment.description);
 }

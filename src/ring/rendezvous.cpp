@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "headrace/error.hpp"
 
@@ -218,6 +219,15 @@ Peer peer_of(int socket) {
         throw SystemError("asking who is at the other end of a socket" + because());
     }
     return {peer.pid, peer.uid};
+}
+
+bool maps_every_user() {
+    // Lines of three numbers: first inside, first outside, how many.
+    std::ifstream map("/proc/self/uid_map");
+    std::uint64_t inside = 0, outside = 0, count = 0, mapped = 0;
+    while (map >> inside >> outside >> count) mapped += count;
+    constexpr std::uint64_t kAllUsers = 0xffff'ffff;  // the last number stands for none
+    return mapped == 0 || mapped >= kAllUsers;
 }
 
 UniqueFd own_pidfd() {

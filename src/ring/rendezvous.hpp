@@ -90,6 +90,9 @@ struct Peer {
 inline constexpr std::uint32_t kUnmappedUser = 65534;
 // Throws SystemError when the socket tells nothing.
 Peer peer_of(int socket);
+// Whether every user has a number of its own here, so that no two look the same: true outside of
+// user namespaces, and where it cannot be read.
+bool maps_every_user();
 
 // A pidfd of this process; throws SystemError where the kernel has none (older than 5.3, gVisor).
 UniqueFd own_pidfd();

@@ -57,8 +57,8 @@ bool put(const char* path, std::string_view text) {
     _exit(kProgram);
 }
 
-std::string mapped_to_itself(unsigned id) {
-    return std::to_string(id) + " " + std::to_string(id) + " 1";
+std::string mapping(unsigned inside, unsigned outside) {
+    return std::to_string(inside) + " " + std::to_string(outside) + " 1";
 }
 
 }  // namespace
@@ -69,8 +69,8 @@ Child start_container(std::vector<std::string> arguments, const ContainerOptions
     plan.arguments.push_back(nullptr);
     plan.host = options.host;
     plan.own_users = options.own_users || geteuid() != 0;
-    plan.uid_map = mapped_to_itself(geteuid());
-    plan.gid_map = mapped_to_itself(getegid());
+    plan.uid_map = mapping(options.user.value_or(geteuid()), geteuid());
+    plan.gid_map = mapping(getegid(), getegid());
     const std::uint64_t flags = kNamespaces | (plan.own_users ? CLONE_NEWUSER : 0) | SIGCHLD;
     // No stack of its own: it goes on here with a copy, as after a fork.
     const long pid = syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr);

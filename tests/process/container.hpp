@@ -3,6 +3,7 @@
 // folder, and nothing else.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct ContainerOptions {
     // A user namespace too, which maps this user only. Without the rights of root there is one
     // anyway.
     bool own_users = false;
+    // In that namespace this user is that number; its own where none is given.
+    std::optional<unsigned> user = {};
 };
 
 // Why none can be started here; empty where they can. Tests that need them are skipped with it.

@@ -320,5 +320,17 @@ TEST_F(UserTest, IsRefusedWithAHintWhereTheTrainersNamespaceDoesNotMapIt) {
     EXPECT_TRUE(refusal.ends_with("run both in the same one")) << refusal;
 }
 
+TEST_F(UserTest, IsRefusedByATrainerThatCouldTakeItForItself) {
+    const ContainerOptions apart{.host = "trainer", .own_users = true, .user = ring::kUnmappedUser};
+    const std::string reason = why_no_containers(apart);
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    Child trainer =
+        start_container({HEADRACE_TEST_ACTOR, "consume", "test", directory_, "10", "1"}, apart);
+    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(directory_ + "/test.sock"); }));
+    const std::string refusal = refusal_of_another_user();
+    EXPECT_TRUE(refusal.starts_with("user 65534 may not attach to a ring of user 65534; 65534 is"))
+        << refusal;
+}
+
 }  // namespace
 }  // namespace headrace
