@@ -283,7 +283,7 @@ TEST_F(ListProgramTest, IsNotHeldUpByTrainersThatAreStopped) {
     try {
         const Observer observer("first", folder_.path(), std::chrono::milliseconds(1));
         FAIL() << "a stopped trainer answered";
-    } catch (const SystemError& error) {
+    } catch (const TimeoutError& error) {
         EXPECT_NE(std::string(error.what()).find("within 1 ms"), std::string::npos) << error.what();
     }
 }
