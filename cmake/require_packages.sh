@@ -23,7 +23,7 @@ packages_of() {
         voices) echo asterisk-core-sounds-{en,es,fr,it,ru}-wav ;;
         mpi) echo openmpi-bin libgloo-dev ;;
         words) echo wamerican wfrench wngerman witalian wspanish gnuplot-nox ;;
-        clang) echo clang clang-format clang-tidy ;;
+        clang) echo clang clang-format clang-tidy libclang-rt-dev ;;
         package) echo dpkg-dev debootstrap ;;
         docs) echo doxygen ;;
         docker) echo docker.io docker-compose debootstrap ;;  # a daemon for docker/test
@@ -35,6 +35,10 @@ packages_of() {
 }
 
 has_header() { echo "#include <$1>" | "${CXX:-c++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; }
+has_fuzzer() {
+    echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+        clang++ -fsanitize=fuzzer -x c++ - -o /dev/null
+}
 has_words() { [ -f "/usr/share/dict/$1" ]; }
 has_sounds() { compgen -G "/usr/share/asterisk/sounds/$1*" >/dev/null; }
 
@@ -48,6 +52,7 @@ works() {
         ccache | googletest | libopenblas0-openmp | python3-pip | gnuplot-nox) true ;;
         docker.io) command -v dockerd ;;
         docker-compose | debootstrap) command -v "$1" ;;
+        libclang-rt-dev) has_fuzzer ;;
         libcxxopts-dev) has_header cxxopts.hpp ;;
         nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
         libgtest-dev) has_header gtest/gtest.h ;;

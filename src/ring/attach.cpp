@@ -38,10 +38,8 @@ ring::UniqueFd connect_when_there(const std::string& name, const std::string& di
                                   std::chrono::milliseconds timeout) {
     const std::string path = ring::socket_path_of(directory, name);
     const Clock::time_point deadline = ring::deadline_after(timeout);
-    // Watch first, then look: a ring that appears in between is seen by one of the two.
-    ring::UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (watch) inotify_add_watch(watch.get(), directory.c_str(), IN_MOVED_TO | IN_CREATE);
-    for (;;) {
+    ring::UniqueFd watch;
+    for (bool is_watching = false;;) {
         int error = 0;
         ring::UniqueFd connection = ring::connect_to(path, error);
         if (connection) return connection;
@@ -56,7 +54,15 @@ ring::UniqueFd connect_when_there(const std::string& name, const std::string& di
                                std::to_string(timeout.count()) +
                                " ms; is it started, as the same user and with the same directory?");
         }
-        wait_for_change(watch.get(), deadline);
+        if (is_watching) {
+            wait_for_change(watch.get(), deadline);
+            continue;
+        }
+        // Watch first, then look again: a ring that appears in between is seen by one of the two.
+        // Not before the first look, for to end a watch takes the kernel ten milliseconds.
+        is_watching = true;
+        watch.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+        if (watch) inotify_add_watch(watch.get(), directory.c_str(), IN_MOVED_TO | IN_CREATE);
     }
 }
 

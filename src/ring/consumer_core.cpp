@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "headrace/error.hpp"
+#include "ring/forgery.hpp"
 #include "ring/ring_core.hpp"
 
 namespace headrace {
@@ -82,6 +83,7 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
         if (interrupted_.load()) return Arrival::interrupted;
         if (const Arrival look = look_at_phase(range, settled); look != Arrival::ready) return look;
         if (settled == range.last) return Arrival::ready;
+        look_for_forgery(settled);
 
         std::chrono::nanoseconds sleep = ring::kAlarm;
         if (limits.flush_after && settled > range.first) {
@@ -125,6 +127,11 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     const Phase phase = protocol_.phase();
     if (phase == Phase::open) return Arrival::ready;
     const std::string name = "ring \"" + ring_->description().name + "\": ";
+    // Only the trainer ends a ring: an end that somebody else wrote must not look like one.
+    if (!protocol_.has_set(phase)) {
+        throw_forged("the phase is " + std::to_string(static_cast<int>(phase)) + " (" +
+                     std::string(name_of(phase)) + "), which the trainer has not set");
+    }
     if (phase == Phase::aborted) {
         throw RingAborted(name + "ended with an error: " + protocol_.control().abort_reason.load());
     }
@@ -143,6 +150,17 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
                               std::to_string(ring_->options().linger.count()) + " ms");
     }
     return Arrival::end;
+}
+
+void ConsumerCore::look_for_forgery(std::uint64_t index) {
+    const std::string found = ring::forgery_at(protocol_, index);
+    if (!found.empty()) throw_forged(found);
+}
+
+void ConsumerCore::throw_forged(const std::string& what) {
+    throw Error("ring \"" + ring_->description().name + "\": " + what +
+                ": a process writes where it must not; attached: " + ring_->attached() +
+                "; end it, and start the ring again");
 }
 
 // An unlimited wait for a slot that our own side holds would never end. Another thread may be about
@@ -202,9 +220,7 @@ bool ConsumerCore::take_one(std::uint64_t index, Taken& taken, std::uint32_t* le
         return false;
     }
     if (state != ring::SlotState::ready) {
-        throw Error("ring \"" + ring_->description().name + "\": slot " +
-                    std::to_string(protocol_.slot_of(index)) + " of record " +
-                    std::to_string(index) + " was changed behind the consumer's back");
+        throw_forged(ring::told_of(protocol_, index) + ", which had been published");
     }
     // Copied once, then bounded: the writer is another program and may write again meanwhile.
     const std::span<const FieldView> fields = protocol_.rows().fields;

@@ -89,6 +89,9 @@ class ConsumerCore {
   private:
     std::optional<std::chrono::nanoseconds> patience() const noexcept;
     Arrival look_at_phase(IndexRange& range, std::uint64_t& settled);
+    // Throws Error when the slot of `index` holds what the protocol never puts there.
+    void look_for_forgery(std::uint64_t index);
+    [[noreturn]] void throw_forged(const std::string& what);
     void watch_leases(std::uint64_t index, const WaitLimits& limits,
                       std::optional<ring::Clock::time_point>& blocked_since) const;
     bool take_one(std::uint64_t index, Taken& taken, std::uint32_t* lengths);

@@ -213,6 +213,24 @@ void Service::discharge(Owner owner, bool left) {
     kick();  // or there is a linger time to wait for
 }
 
+std::string Service::attached() {
+    const std::lock_guard lock(mutex_);
+    return list_members();
+}
+
+std::string Service::list_members() const {
+    constexpr std::size_t kMost = 16;  // who writes what it must not is found among a few
+    std::string text;
+    std::size_t told = 0;
+    for (const auto& [id, member] : members_) {
+        if (told++ == kMost)
+            return text + " and " + std::to_string(members_.size() - kMost) + " more";
+        text += (text.empty() ? "producer " : ", producer ") + std::to_string(id) + " (" +
+                member.identity + ", pid " + std::to_string(member.pid) + ")";
+    }
+    return text.empty() ? "nobody" : text;
+}
+
 // ---- leaving ----
 
 void Service::hear_member(Owner owner) {
@@ -225,7 +243,10 @@ void Service::hear_member(Owner owner) {
         receive_message(member.socket.get(), std::as_writable_bytes(std::span(&farewell, 1)), fds);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (received > 0 && farewell.magic == kWireMagic) {
-        if (farewell.kind == Farewell::never_came) return withdraw(owner);
+        if (farewell.kind == Farewell::never_came) {
+            protocol_.reap(owner, false, {});  // it holds nothing, if that is true
+            return withdraw(owner);
+        }
         bury(owner,
              farewell.kind == Farewell::left ? ProducerState::left : ProducerState::finished);
         return;

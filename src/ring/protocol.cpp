@@ -39,6 +39,10 @@ std::uint64_t Protocol::word_at(std::uint64_t slot) const noexcept {
     return descriptors_[slot].word.load();
 }
 
+bool Protocol::is_noted(std::uint64_t slot) const noexcept {
+    return (returned_[slot / 64].load() >> slot % 64 & 1) != 0;
+}
+
 std::uint64_t Protocol::index_in(std::uint64_t word) const noexcept {
     const std::uint64_t near = control_->tail.load(memory_order_relaxed);
     return near + static_cast<std::uint64_t>(distance(word, near));
@@ -51,6 +55,10 @@ Phase Protocol::phase() const noexcept {
 // ---- producers ----
 
 Claim Protocol::try_claim(Owner me, ClaimMemory& memory) noexcept {
+    // An index whose slot has gone on to a later lap, and under which the tail stands still, is
+    // that of a claimer who was stopped before it moved the tail: there are no more of these than
+    // owners. A tail that lies further behind was scribbled upon, and catching up may take years.
+    std::uint32_t laps_behind = 0;
     for (;;) {
         const Phase now = phase();
         if (now == Phase::aborted) return {ClaimState::aborted};
@@ -87,7 +95,8 @@ Claim Protocol::try_claim(Owner me, ClaimMemory& memory) noexcept {
         }
         // Somebody claimed this index and has not moved the tail on yet, or died before: help.
         std::uint64_t expected = tail;
-        control_->tail.compare_exchange_strong(expected, tail + 1);
+        const bool helped = control_->tail.compare_exchange_strong(expected, tail + 1);
+        if (helped && lap > 0 && ++laps_behind > kOwners) return {ClaimState::nothing_yet};
     }
 }
 
@@ -359,7 +368,9 @@ void Protocol::wake_everybody() noexcept {
     ring_consumer();
 }
 
+// Remembered first: who sees the phase finds that it was set.
 bool Protocol::set_phase_if_open(Phase phase) noexcept {
+    phases_set_.add(phase);
     auto open = static_cast<std::uint32_t>(Phase::open);
     if (!control_->phase.compare_exchange_strong(open, static_cast<std::uint32_t>(phase))) {
         return false;
@@ -369,6 +380,7 @@ bool Protocol::set_phase_if_open(Phase phase) noexcept {
 }
 
 void Protocol::set_phase(Phase phase) noexcept {
+    phases_set_.add(phase);
     control_->phase.store(static_cast<std::uint32_t>(phase));
     wake_everybody();
 }

@@ -55,6 +55,25 @@ struct Reason {
     std::string text;
 };
 
+// The phases that one side has set itself, as bits. Copied with what it belongs to.
+class PhasesSet {
+  public:
+    PhasesSet() = default;
+    PhasesSet(const PhasesSet& other) noexcept : bits_(other.bits_.load()) {}
+    PhasesSet& operator=(const PhasesSet& other) noexcept {
+        bits_.store(other.bits_.load());
+        return *this;
+    }
+    void add(Phase phase) noexcept { bits_.fetch_or(bit(phase)); }
+    bool has(Phase phase) const noexcept { return (bits_.load() & bit(phase)) != 0; }
+
+  private:
+    static std::uint32_t bit(Phase phase) noexcept {
+        return std::uint32_t{1} << (static_cast<std::uint32_t>(phase) & 31u);
+    }
+    std::atomic<std::uint32_t> bits_{0};
+};
+
 class Protocol {
   public:
     Protocol() = default;
@@ -108,6 +127,8 @@ class Protocol {
     void set_phase(Phase phase) noexcept;
     // From open only; false when the ring has ended otherwise meanwhile. Wakes nobody then.
     bool set_phase_if_open(Phase phase) noexcept;
+    // Whether this side has ever tried to set it: the memory may say what nobody of ours did.
+    bool has_set(Phase phase) const noexcept { return phases_set_.has(phase); }
 
     Phase phase() const noexcept;
     std::uint64_t end_index() const noexcept { return end_index_; }
@@ -123,6 +144,8 @@ class Protocol {
         return mask_ != 0 ? index & mask_ : index % slots_;
     }
     std::uint64_t word_at(std::uint64_t slot) const noexcept;
+    // Whether the bitmap says that an index came back to this slot.
+    bool is_noted(std::uint64_t slot) const noexcept;
     Control& control() const noexcept { return *control_; }
     TrainerCounters& trainer() const noexcept { return *trainer_; }
     ProducerCell& producer(std::uint32_t id) const noexcept { return producers_[id]; }
@@ -142,6 +165,7 @@ class Protocol {
     std::uint64_t start_index_ = 0;
     std::uint64_t end_index_ = 0;
     bool is_stream_ = false;
+    PhasesSet phases_set_;
     std::size_t field_count_ = 0;
     Control* control_ = nullptr;
     TrainerCounters* trainer_ = nullptr;

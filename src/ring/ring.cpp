@@ -192,6 +192,11 @@ void RingCore::discharge(ring::Owner owner, bool left) noexcept {
     if (service_) service_->discharge(owner, left);
 }
 
+std::string RingCore::attached() {
+    const std::lock_guard lock(service_mutex_);
+    return service_ ? service_->attached() : "nobody";
+}
+
 void RingCore::end(Phase phase, const std::string& reason) noexcept {
     const std::lock_guard lock(end_mutex_);
     const Phase now = protocol_.phase();

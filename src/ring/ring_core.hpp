@@ -42,6 +42,8 @@ class RingCore {
 
     ring::Owner enlist(const std::string& identity);
     void discharge(ring::Owner owner, bool left) noexcept;
+    // Who is attached now, for people.
+    std::string attached();
 
     // The first ending counts; later ones change nothing.
     void end(Phase phase, const std::string& reason) noexcept;

@@ -153,7 +153,7 @@ void Service::report_stall(std::uint64_t word, std::chrono::milliseconds held) {
     if (found == members_.end() || found->second.owner.incarnation != incarnation_of(word)) {
         messages_.say(Severity::warning, "ring \"" + options_.name + "\": " + record +
                                              " held by producer " + std::to_string(owner_of(word)) +
-                                             ", who is not attached");
+                                             ", who is not attached; attached: " + list_members());
         return;
     }
     const Member& member = found->second;

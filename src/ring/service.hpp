@@ -47,6 +47,8 @@ class Service {
     // producers.
     Owner enlist(const std::string& identity);
     void discharge(Owner owner, bool left);
+    // Who is attached now, for people: "producer 1 (actor, pid 12), producer 4 (thread, pid 7)".
+    std::string attached();
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -89,6 +91,7 @@ class Service {
 
     Member& admit(std::int64_t pid, const std::string& identity);
     std::string name_of_member(const Member& member) const;
+    std::string list_members() const;
 
     Protocol& protocol_;
     const RingOptions& options_;

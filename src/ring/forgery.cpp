@@ -1,0 +1,59 @@
+#include "ring/forgery.hpp"
+
+namespace headrace::ring {
+
+namespace {
+
+std::string name_of(SlotState state) {
+    switch (state) {
+        case SlotState::free: return "free";
+        case SlotState::writing: return "writing";
+        case SlotState::ready: return "ready";
+        case SlotState::hole: return "a hole";
+        case SlotState::leased: return "leased";
+    }
+    return "state " + std::to_string(static_cast<int>(state)) + ", which there is none";
+}
+
+std::string text_of(const Protocol& protocol, std::uint64_t index, std::uint64_t word) {
+    const std::uint32_t owner = owner_of(word);
+    return "slot " + std::to_string(protocol.slot_of(index)) + " of record " +
+           std::to_string(index) + " says record " +
+           std::to_string(index + static_cast<std::uint64_t>(distance(word, index))) + ", " +
+           name_of(state_of(word)) + ", of " +
+           (owner == kTrainer ? "the trainer" : "producer " + std::to_string(owner));
+}
+
+// The lap before is in the trainer's own hands, or this one has begun: the consumer has taken all
+// indices below the one that it waits for.
+bool is_possible(const Protocol& protocol, std::uint64_t index, std::uint64_t word) {
+    const std::int64_t lap = distance(word, index);
+    const SlotState state = state_of(word);
+    if (lap == -std::int64_t{protocol.slots()}) return state == SlotState::leased;
+    if (lap != 0) return false;
+    if (state == SlotState::writing) return owner_of(word) != kTrainer;
+    return state == SlotState::free || state == SlotState::ready || state == SlotState::hole;
+}
+
+}  // namespace
+
+std::string forgery_at(const Protocol& protocol, std::uint64_t index) {
+    // The tail first, the bit last: an index that the tail has passed was claimed; free again, it
+    // came back, and its bit was set before that and stays until the slot is released.
+    const std::uint64_t tail = protocol.control().tail.load();
+    const std::uint64_t slot = protocol.slot_of(index);
+    const std::uint64_t word = protocol.word_at(slot);
+    if (!is_possible(protocol, index, word)) return text_of(protocol, index, word);
+    const bool is_free = distance(word, index) == 0 && state_of(word) == SlotState::free;
+    if (is_free && tail > index && !protocol.is_noted(slot)) {
+        return text_of(protocol, index, word) + ", but the tail is " + std::to_string(tail) +
+               ": nobody will claim it";
+    }
+    return {};
+}
+
+std::string told_of(const Protocol& protocol, std::uint64_t index) {
+    return text_of(protocol, index, protocol.word_at(protocol.slot_of(index)));
+}
+
+}  // namespace headrace::ring

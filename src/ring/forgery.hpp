@@ -1,0 +1,20 @@
+// What the protocol never puts into a slot, and how it is told to people. For the consumer: it
+// knows which index it waits for, so it knows what can stand there. All that is found here was
+// written by a program that should not have.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ring/protocol.hpp"
+
+namespace headrace::ring {
+
+// What is wrong with the slot of `index`, the next one that the only consumer waits for; empty when
+// nothing is. Never wrong about a healthy ring, whatever happens in it meanwhile.
+std::string forgery_at(const Protocol& protocol, std::uint64_t index);
+
+// "slot 3 of record 19 says record 7, writing, of producer 9": as the slot's word has it now.
+std::string told_of(const Protocol& protocol, std::uint64_t index);
+
+}  // namespace headrace::ring

@@ -1,0 +1,107 @@
+// The program that the tests step through, instruction by instruction: a producer or a trainer that
+// says how far it is. It stops itself where stepping is to begin or may begin, and runs at full
+// speed before.
+//
+//   headrace_test_stepped PART RING DIRECTORY MARKS
+//     PART   publish | skip | drop: claims a record and does that with it
+//            attach: attaches. finish: claims a record, then finishes and detaches with it
+//            train: makes a ring of 4 slots, waits until they are full, takes a record, gives it
+//            back, and stays
+//     MARKS  an open file of struct Marks
+//
+// It is linked so that no instruction is the dynamic linker's (tests/CMakeLists.txt).
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "headrace/headrace.hpp"
+#include "process/stepped.hpp"
+#include "ring/ring_core.hpp"
+
+namespace {
+
+using namespace headrace;
+
+int produce(const std::string& part, const std::string& ring, const AttachOptions& options,
+            Marks& marks) {
+    auto producer = Producer::attach(ring, options);
+    stop_at(marks, Marks::begun);
+    auto record = producer.claim();
+    stop_at(marks, Marks::claimed);
+    if (record) {
+        if (part == "publish") signed_record::publish(*record, signed_record::victim);
+        if (part == "skip") record->skip("told to");
+        if (part == "drop") {
+            signed_record::write(*record, signed_record::victim);
+            const ClaimedRecord given_back = std::move(*record);
+        }
+    }
+    marks.place.store(Marks::done);
+    return 0;
+}
+
+int attach(const std::string& ring, const AttachOptions& options, Marks& marks) {
+    stop_at(marks, Marks::begun);
+    auto producer = Producer::attach(ring, options);
+    stop_at(marks, Marks::done);
+    return 0;
+}
+
+int finish(const std::string& ring, const AttachOptions& options, Marks& marks) {
+    auto producer = std::make_optional(Producer::attach(ring, options));
+    auto record = producer->claim();
+    if (!record) throw std::runtime_error("nothing to claim");
+    signed_record::write(*record, signed_record::victim);
+    stop_at(marks, Marks::claimed);
+    producer->finish();
+    { const ClaimedRecord revoked = std::move(*record); }
+    producer.reset();
+    stop_at(marks, Marks::done);
+    return 0;
+}
+
+int train(const std::string& name, const std::string& directory, Marks& marks) {
+    Ring ring = Ring::create({.name = name,
+                              .schema = signed_record::schema(),
+                              .slots = 4,
+                              .epoch_records = 1000,
+                              .directory = directory});
+    Consumer consumer = ring.consumer();
+    const ring::Protocol& protocol = ring.shared_core()->protocol();
+    while (ring.stats().ready < 4 || protocol.control().producers_asleep.load() == 0) {
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    stop_at(marks, Marks::begun);
+    {
+        auto record = consumer.get();
+        stop_at(marks, Marks::claimed);
+        if (!record || signed_record::writer_of(*record) != signed_record::survivor) return 1;
+    }
+    marks.place.store(Marks::done);
+    std::this_thread::sleep_for(std::chrono::hours(1));
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    if (argc != 5) throw std::runtime_error("wanted: PART RING DIRECTORY MARKS");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Marks& marks = map_marks(std::stoi(argv[4]));
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) throw std::runtime_error("no ptrace");
+    const std::string part = argv[1], ring = argv[2];
+    const AttachOptions options{.directory = argv[3], .identity = "victim"};
+    if (part == "attach") return attach(ring, options, marks);
+    if (part == "finish") return finish(ring, options, marks);
+    if (part == "train") return train(ring, options.directory, marks);
+    return produce(part, ring, options, marks);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "stepped: %s\n", error.what());
+    return 1;
+}
