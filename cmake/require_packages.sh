@@ -2,8 +2,8 @@
 # Sees to it that the Debian packages are there which a build, the tests or a sample need: installs
 # what is missing, says what it installs, and does nothing when nothing is missing.
 #   usage: cmake/require_packages.sh GROUP...
-#   groups: build cli tests bench torch audio voices words mpi clang package docs docker, and cuda
-#   (what require_cuda.sh needs)
+#   groups: build cli tests bench torch audio voices words mpi clang package docs docker model,
+#   and cuda (what require_cuda.sh needs)
 # Uses sudo when not root. Without apt it looks for the programs and headers themselves, and stops
 # with a list when some are missing. HEADRACE_NO_INSTALL=1: install nothing, only look.
 # HEADRACE_TORCH_DIR set: the group `torch` is taken from there and nothing is installed for it.
@@ -26,11 +26,12 @@ packages_of() {
         clang) echo clang clang-format clang-tidy libclang-rt-dev ;;
         package) echo dpkg-dev debootstrap ;;
         docs) echo doxygen ;;
+        model) echo spin ;;  # and a C compiler, which g++ brings
         docker) echo docker.io docker-compose debootstrap ;;  # a daemon for docker/test
         # What require_cuda.sh installs nvcc with, where there is none.
         cuda) [ -n "$(command -v nvcc)" ] || [ -x /usr/local/cuda/bin/nvcc ] || echo python3-pip ;;
         *) stop "no group \"$1\" of packages; there are: build cli tests bench torch audio voices" \
-                "words mpi clang package docs docker cuda" ;;
+                "words mpi clang package docs docker model cuda" ;;
     esac
 }
 
@@ -47,7 +48,7 @@ works() {
     case $1 in
         g++) command -v "${CXX:-c++}" ;;
         ninja-build) command -v ninja ;;
-        cmake | pkg-config | clang | clang-format | clang-tidy) command -v "$1" ;;
+        cmake | pkg-config | clang | clang-format | clang-tidy | spin) command -v "$1" ;;
         # A comfort: nothing fails without it. LibTorch takes ten times as long without OpenBLAS.
         ccache | googletest | libopenblas0-openmp | python3-pip | gnuplot-nox) true ;;
         docker.io) command -v dockerd ;;

@@ -308,10 +308,10 @@ bool Protocol::is_blocked_by_lease(std::uint64_t index) const noexcept {
 bool Protocol::sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
                                  const std::atomic<bool>& interrupted) noexcept {
     const std::uint32_t bell = control_->ready_bell.load();
-    const Phase before = phase();
     control_->wanted.store(index);
     bool woken = true;
-    if (!is_settled_at(index) && phase() == before && !interrupted.load()) {
+    // Open, and not as it was: it may have changed before the bell was read, and rung then.
+    if (!is_settled_at(index) && phase() == Phase::open && !interrupted.load()) {
         // Without condition: what producers ask to be woken for may be more than there will ever
         // be, now that we take nothing.
         wake_producers();

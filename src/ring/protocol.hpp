@@ -105,7 +105,8 @@ class Protocol {
     void release(std::span<const std::uint64_t> indices) noexcept;
     // True while the slot of `index` is still leased on behalf of its previous lap.
     bool is_blocked_by_lease(std::uint64_t index) const noexcept;
-    // Sleeps until `index` is settled, for `timeout` at most; false when all of it has passed.
+    // Sleeps until `index` is settled, for `timeout` at most; false when all of it has passed. Only
+    // in an open ring: at its end there is nothing to wait for.
     // `interrupted` is looked at after the announcement: set it, then ring_consumer().
     bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
                            const std::atomic<bool>& interrupted) noexcept;

@@ -266,6 +266,8 @@ TEST_F(ProtocolTest, SleepsNotWhileWhatItWaitsForIsThere) {
     EXPECT_EQ(protocol_.control().wanted.load(), kNobody);
     const std::atomic<bool> stop{true};
     EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), stop));
+    protocol_.set_phase(Phase::drain);
+    EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), interrupted));
 }
 
 TEST_F(ProtocolTest, RingsForTheIndexThatIsWantedOnly) {
