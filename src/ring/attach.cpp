@@ -10,6 +10,7 @@
 #include "headrace/error.hpp"
 #include "ring/deadline.hpp"
 #include "ring/identity.hpp"
+#include "ring/in_name_of.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/rendezvous.hpp"
 
@@ -133,12 +134,8 @@ void accept(Attachment& attachment, const ring::Welcome& welcome, std::vector<ri
     }
 }
 
-}  // namespace
-
-Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer,
-                  std::chrono::milliseconds patience) {
-    check_name("ring name", ring_name, kMaxRingNameBytes);
-    const std::string name(ring_name);
+Attachment attach_to(const std::string& name, const AttachOptions& options, bool as_observer,
+                     std::chrono::milliseconds patience) {
     const std::string directory = ring::rendezvous_directory(options.directory);
     Attachment attachment;
     const std::chrono::milliseconds timeout = ring::bounded(options.timeout);
@@ -172,6 +169,16 @@ Attachment attach(std::string_view ring_name, const AttachOptions& options, bool
         throw;
     }
     return attachment;
+}
+
+}  // namespace
+
+Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer,
+                  std::chrono::milliseconds patience) {
+    check_name("ring name", ring_name, kMaxRingNameBytes);
+    return ring::in_name_of(ring_name, [&] {
+        return attach_to(std::string(ring_name), options, as_observer, patience);
+    });
 }
 
 }  // namespace headrace::detail

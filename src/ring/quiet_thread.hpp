@@ -5,12 +5,16 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "headrace/error.hpp"
+
 namespace headrace::ring {
 
-// `name` has at most 15 bytes.
+// `name` has at most 15 bytes. Throws SystemError when no thread can be had.
 template <class Work>
 std::thread quiet_thread(const char* name, Work work) {
     sigset_t all, before;
@@ -21,9 +25,13 @@ std::thread quiet_thread(const char* name, Work work) {
         sigset_t& mask;
         ~Restore() { pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
     } restore{before};
-    std::thread thread(std::move(work));
-    pthread_setname_np(thread.native_handle(), name);
-    return thread;
+    try {
+        std::thread thread(std::move(work));
+        pthread_setname_np(thread.native_handle(), name);
+        return thread;
+    } catch (const std::system_error& error) {
+        throw SystemError(std::string("starting the thread ") + name + ": " + error.what());
+    }
 }
 
 }  // namespace headrace::ring

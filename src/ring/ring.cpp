@@ -7,6 +7,7 @@
 #include "headrace/error.hpp"
 #include "ring/consumer_core.hpp"
 #include "ring/deadline.hpp"
+#include "ring/in_name_of.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/ring_core.hpp"
 #include "ring/snapshot.hpp"
@@ -240,7 +241,9 @@ Ring::~Ring() {
 }
 
 Ring Ring::create(RingOptions options) {
-    return Ring(std::make_shared<detail::RingCore>(std::move(options)));
+    const std::string name = options.name;
+    return ring::in_name_of(
+        name, [&] { return Ring(std::make_shared<detail::RingCore>(std::move(options))); });
 }
 
 const std::string& Ring::name() const noexcept {

@@ -3,6 +3,7 @@
 #include <spawn.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -184,16 +185,50 @@ bool SteppedChild::is_at_system_call() const {
     return next == kInstruction;
 }
 
-bool SteppedChild::run_through_system_call() {
-    for (const bool is_entry : {true, false}) {
-        const int status = go_on(PTRACE_SYSCALL);
-        if (!WIFSTOPPED(status) || WSTOPSIG(status) != kSystemCallStop) {
-            throw std::runtime_error("the child " + describe(status) + ", wanted a system call" +
-                                     (killed_by_watch_ ? " within 30 s" : ""));
-        }
-        if (is_entry && place() == Marks::done) return false;
+bool SteppedChild::run_to_system_call() {
+    const int status = go_on(PTRACE_SYSCALL);
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != kSystemCallStop) {
+        throw std::runtime_error("the child " + describe(status) + ", wanted a system call" +
+                                 (killed_by_watch_ ? " within 30 s" : ""));
     }
+    return place() != Marks::done;
+}
+
+std::uint64_t SteppedChild::system_call() const {
+    __ptrace_syscall_info info{};
+    ptrace(PTRACE_GET_SYSCALL_INFO, pid_, sizeof(info), &info);
+    return info.entry.nr;
+}
+
+void SteppedChild::fail_system_call(int error) {
+#if defined(__x86_64__)
+    user_regs_struct registers{};
+    ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
+    registers.orig_rax = ~0ull;  // there is no such call
+    ptrace(PTRACE_SETREGS, pid_, nullptr, &registers);
+    run_to_system_call();  // the same one, on its way out
+    ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
+    registers.rax = static_cast<unsigned long long>(-error);
+    ptrace(PTRACE_SETREGS, pid_, nullptr, &registers);
+#else
+    throw std::runtime_error("how is a system call made to fail here, with " +
+                             std::to_string(error) + "?");
+#endif
+}
+
+bool SteppedChild::run_through_system_call() {
+    if (!run_to_system_call()) return false;
+    run_to_system_call();
     return true;
+}
+
+int SteppedChild::run_free() {
+    marks_.is_free.store(true);
+    if (ptrace(PTRACE_DETACH, pid_, nullptr, nullptr) != 0) {
+        throw std::runtime_error("ptrace: " + std::string(std::strerror(errno)));
+    }
+    const int status = wait_for_change(0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 void SteppedChild::kill() {

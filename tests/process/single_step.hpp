@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -54,10 +55,19 @@ class SteppedChild {
     // At full speed to the end of the next system call; false before one that is made when all is
     // done.
     bool run_through_system_call();
+    // Both halves of it: to the beginning of the next system call; which one that is; and past it
+    // without making it: it returns the negated `error` in its place.
+    bool run_to_system_call();
+    std::uint64_t system_call() const;
+    void fail_system_call(int error);
 
     void kill();          // SIGKILL where it stands, and waits until it is gone
     void stop();          // SIGSTOP where it stands; nobody traces it from then on
     int continue_free();  // SIGCONT after stop(), and waits: its exit code, or 128 + signal
+    int run_free();       // lets it go, traced no more, and waits: the same
+    // What ended it, when its exit code was 1.
+    std::string error() const { return marks_.error; }
+
   private:
     int go_on(int request);
     int wait_for_change(int options);

@@ -4,9 +4,10 @@
 //
 //   headrace_test_stepped PART RING DIRECTORY MARKS
 //     PART   publish | skip | drop: claims a record and does that with it
-//            attach: attaches. finish: claims a record, then finishes and detaches with it
-//            train: makes a ring of 4 slots, waits until they are full, takes a record, gives it
-//            back, and stays
+//            attach: attaches. "come and go": also detaches; exit code 3 as below. finish: claims a
+//            record, then finishes and detaches with it create: makes a ring, and ends it; exit
+//            code 3 when a file stays open train: makes a ring of 4 slots, waits until they are
+//            full, takes a record, gives it back, and stays
 //     MARKS  an open file of struct Marks
 //
 // It is linked so that no instruction is the dynamic linker's (tests/CMakeLists.txt).
@@ -15,6 +16,10 @@
 
 #include <chrono>
 #include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -66,12 +71,37 @@ int finish(const std::string& ring, const AttachOptions& options, Marks& marks) 
     return 0;
 }
 
+RingOptions ring_options(const std::string& name, const std::string& directory) {
+    return {.name = name,
+            .schema = signed_record::schema(),
+            .slots = 4,
+            .epoch_records = 1000,
+            .directory = directory};
+}
+
+std::ptrdiff_t open_files() {
+    namespace fs = std::filesystem;
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+}
+
+// What one of the two did not bring about is thrown when all of it has been taken back.
+int in_balance(const std::function<void()>& work, Marks& marks) {
+    const std::ptrdiff_t before = open_files();
+    std::exception_ptr error;
+    stop_at(marks, Marks::begun);
+    try {
+        work();
+    } catch (...) {
+        error = std::current_exception();
+    }
+    stop_at(marks, Marks::done);
+    if (open_files() != before) return 3;
+    if (error) std::rethrow_exception(error);
+    return 0;
+}
+
 int train(const std::string& name, const std::string& directory, Marks& marks) {
-    Ring ring = Ring::create({.name = name,
-                              .schema = signed_record::schema(),
-                              .slots = 4,
-                              .epoch_records = 1000,
-                              .directory = directory});
+    Ring ring = Ring::create(ring_options(name, directory));
     Consumer consumer = ring.consumer();
     const ring::Protocol& protocol = ring.shared_core()->protocol();
     while (ring.stats().ready < 4 || protocol.control().producers_asleep.load() == 0) {
@@ -88,20 +118,33 @@ int train(const std::string& name, const std::string& directory, Marks& marks) {
     return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-    if (argc != 5) throw std::runtime_error("wanted: PART RING DIRECTORY MARKS");
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    Marks& marks = map_marks(std::stoi(argv[4]));
+int run(char** argv, Marks& marks) {
     if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) throw std::runtime_error("no ptrace");
     const std::string part = argv[1], ring = argv[2];
     const AttachOptions options{.directory = argv[3], .identity = "victim"};
     if (part == "attach") return attach(ring, options, marks);
+    if (part == "create") {
+        const RingOptions ring_of_it = ring_options(ring, options.directory);
+        return in_balance([&] { const Ring made = Ring::create(ring_of_it); }, marks);
+    }
+    if (part == "come and go") {
+        return in_balance([&] { const auto made = Producer::attach(ring, options); }, marks);
+    }
     if (part == "finish") return finish(ring, options, marks);
     if (part == "train") return train(ring, options.directory, marks);
     return produce(part, ring, options, marks);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "stepped: %s\n", error.what());
-    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 5) return 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Marks& marks = map_marks(std::stoi(argv[4]));
+    try {
+        return run(argv, marks);
+    } catch (const std::exception& error) {
+        std::strncpy(marks.error, error.what(), sizeof(marks.error) - 1);
+        return 1;
+    }
 }

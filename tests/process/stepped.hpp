@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "headrace/consumer.hpp"
@@ -24,6 +25,7 @@ struct Marks {
     enum Place : int { starting, begun, claimed, done };
     std::atomic<int> place{starting};
     std::atomic<bool> is_free{false};  // nobody steps it any more
+    char error[512];                   // what ended it, when its exit code is 1
 };
 
 // `memory` is a file of at least one Marks; both sides keep the mapping as long as they live.
