@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -120,7 +121,11 @@ void Conversation::await_answer(Client& client) {
     if (!client.socket || !client.is_asking) return;
     client.is_asking = false;
     pollfd look{.fd = client.socket.get(), .events = POLLIN, .revents = 0};
-    require(poll(&look, 1, 10'000) == 1, "the trainer answers within ten seconds");
+    int ready = 0;
+    do {
+        ready = poll(&look, 1, 10'000);
+    } while (ready < 0 && errno == EINTR);  // libFuzzer's own clock rings
+    require(ready == 1, "the trainer answers within ten seconds");
     ring::Welcome welcome{};
     std::vector<ring::UniqueFd> fds;
     const auto received = ring::receive_message(
