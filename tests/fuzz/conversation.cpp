@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "ring/proper_hello.hpp"
 #include "ring/word.hpp"
 
 namespace headrace::fuzz {
@@ -25,16 +26,6 @@ RingOptions endless(const std::string& folder) {
             .epoch_records = 1'000'000,
             .directory = folder,
             .linger = std::chrono::hours(1000)};
-}
-
-ring::Hello proper_hello() {
-    ring::Hello hello{};
-    hello.magic = ring::kWireMagic;
-    hello.version = ring::kWireVersion;
-    hello.layout_version = ring::kLayoutVersion;
-    hello.role = static_cast<std::uint32_t>(ring::Role::producer);
-    hello.pid = getpid();
-    return hello;
 }
 
 template <class Condition>

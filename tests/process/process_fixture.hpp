@@ -12,6 +12,7 @@
 
 #include "process/child.hpp"
 #include "process/pattern.hpp"
+#include "ring/proper_hello.hpp"
 #include "ring/rendezvous.hpp"
 #include "ring/ring_fixture.hpp"
 
@@ -43,15 +44,6 @@ class ProcessTest : public RingFixture {
             EXPECT_EQ(record->field<std::int32_t>(1)[0], static_cast<std::int32_t>(record->item()));
             items.push_back(record->item());
         }
-    }
-    static ring::Hello proper_hello() {
-        ring::Hello hello{};
-        hello.magic = ring::kWireMagic;
-        hello.version = ring::kWireVersion;
-        hello.layout_version = ring::kLayoutVersion;
-        hello.role = static_cast<std::uint32_t>(ring::Role::producer);
-        hello.pid = getpid();
-        return hello;
     }
     // What a ring says, having been sent this by a connection of its own.
     static std::string refusal_of(int socket, const ring::Hello& hello) {
