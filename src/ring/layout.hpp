@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "headrace/ring.hpp"
+#include "ring/platform.hpp"
 
 namespace headrace::ring {
 
@@ -76,28 +77,33 @@ struct SharedText {
     std::string load() const;
 };
 
-struct Control {
-    alignas(kLine) std::atomic<std::uint32_t> phase;  // headrace::Phase
-    std::atomic<std::uint32_t> incomplete;
+template <class P>
+struct BasicControl {
+    template <class T>
+    using Atomic = typename P::template Atomic<T>;
+
+    alignas(kLine) Atomic<std::uint32_t> phase;  // headrace::Phase
+    Atomic<std::uint32_t> incomplete;
     // Bumped after an index was given back and after every death: a producer that has looked at the
     // bitmap since need not look again.
-    std::atomic<std::uint64_t> returns;
+    Atomic<std::uint64_t> returns;
 
-    alignas(kLine) std::atomic<std::uint64_t> tail;  // a hint, never ahead of the truth
+    alignas(kLine) Atomic<std::uint64_t> tail;  // a hint, never ahead of the truth
 
     // Producers asleep. `space_bell` is the futex.
-    alignas(kLine) std::atomic<std::uint32_t> producers_asleep;
-    std::atomic<std::uint32_t> space_bell;
-    std::atomic<std::uint64_t> space_wanted;  // the value of `released` worth waking for
+    alignas(kLine) Atomic<std::uint32_t> producers_asleep;
+    Atomic<std::uint32_t> space_bell;
+    Atomic<std::uint64_t> space_wanted;  // the value of `released` worth waking for
 
-    alignas(kLine) std::atomic<std::uint64_t> released;  // slots ever released, plus start_index
+    alignas(kLine) Atomic<std::uint64_t> released;  // slots ever released, plus start_index
 
     // The consumer asleep: the index it waits for, or kNobody. `ready_bell` is the futex.
-    alignas(kLine) std::atomic<std::uint64_t> wanted;
-    std::atomic<std::uint32_t> ready_bell;
+    alignas(kLine) Atomic<std::uint64_t> wanted;
+    Atomic<std::uint32_t> ready_bell;
 
     alignas(kLine) SharedText<kAbortReasonBytes> abort_reason;
 };
+using Control = BasicControl<SystemPlatform>;
 inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
 
 struct TrainerCounters {
@@ -125,10 +131,12 @@ struct ProducerCell {
     Counter waited_ns, waiting_since_ns, alarms;
 };
 
-struct SlotDescriptor {
-    alignas(kLine) std::atomic<std::uint64_t> word;
-    std::atomic<std::uint32_t> lengths[kMaxFields];
+template <class P>
+struct BasicSlotDescriptor {
+    alignas(kLine) typename P::template Atomic<std::uint64_t> word;
+    typename P::template Atomic<std::uint32_t> lengths[kMaxFields];
 };
+using SlotDescriptor = BasicSlotDescriptor<SystemPlatform>;
 static_assert(sizeof(SlotDescriptor) == kLine);
 
 struct SlotReason {

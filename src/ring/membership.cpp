@@ -302,7 +302,7 @@ void Service::bury(Owner owner, ProducerState how) {
     // Before the reaping, which wakes everybody: whoever looks then finds it counted.
     if (how != ProducerState::finished) ++vacancies_;
     alone_since_ = Clock::now();
-    const Protocol::Reaped reaped = protocol_.reap(member.owner, died, who);
+    const Reaped reaped = protocol_.reap(member.owner, died, who);
     raise(cell.returned, reaped.returned);
     if (how == ProducerState::finished) return;
     messages_.say(Severity::warning,

@@ -1,6 +1,9 @@
 // The protocol: every change of hands of a slot, and every way to sleep and to be woken. Works on
 // the shared memory alone; knows neither sockets nor threads. DESIGN.md has the protocol as prose.
 //
+// It is a template over what it stands on, atomics and futexes, so that tests can run this very
+// code in any order of its steps; `Protocol` stands on the system's.
+//
 // Everything read here was perhaps written by another program. Nothing is trusted beyond the bounds
 // that each function checks: a scribbled word makes a wait last, never an access out of bounds.
 #pragma once
@@ -15,6 +18,7 @@
 
 #include "headrace/detail/field_view.hpp"
 #include "ring/layout.hpp"
+#include "ring/platform.hpp"
 #include "ring/word.hpp"
 
 namespace headrace::ring {
@@ -74,11 +78,20 @@ class PhasesSet {
     std::atomic<std::uint32_t> bits_{0};
 };
 
-class Protocol {
+struct Reaped {
+    std::uint64_t returned = 0;
+    std::uint64_t lost = 0;
+};
+
+template <class P>
+class BasicProtocol {
   public:
-    Protocol() = default;
+    template <class T>
+    using Atomic = typename P::template Atomic<T>;
+
+    BasicProtocol() = default;
     // `memory` stays the caller's and must outlive this; `description` was checked against it.
-    Protocol(std::span<std::byte> memory, const Description& description);
+    BasicProtocol(std::span<std::byte> memory, const Description& description);
 
     // Producers. `word` is what the claim returned; false when it is no longer in the slot.
     Claim try_claim(Owner me, ClaimMemory& memory) noexcept;
@@ -109,7 +122,7 @@ class Protocol {
     // in an open ring: at its end there is nothing to wait for.
     // `interrupted` is looked at after the announcement: set it, then ring_consumer().
     bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
-                           const std::atomic<bool>& interrupted) noexcept;
+                           const Atomic<bool>& interrupted) noexcept;
     void ring_consumer() noexcept;
     // Wakes sleeping producers whatever they want to be woken for. A consumer that finds nothing
     // calls it, for what they want may be more than it will ever give back.
@@ -117,10 +130,6 @@ class Protocol {
 
     // The trainer's service thread. What a dead or gone owner was writing comes back or becomes a
     // hole; `died` makes holes of a stream ring's. Returns how many came back and were lost.
-    struct Reaped {
-        std::uint64_t returned = 0;
-        std::uint64_t lost = 0;
-    };
     Reaped reap(Owner owner, bool died, const std::string& who) noexcept;
     // Indices below the tail that came back and that nobody will claim any more become holes.
     void bury_returned() noexcept;
@@ -147,12 +156,14 @@ class Protocol {
     std::uint64_t word_at(std::uint64_t slot) const noexcept;
     // Whether the bitmap says that an index came back to this slot.
     bool is_noted(std::uint64_t slot) const noexcept;
-    Control& control() const noexcept { return *control_; }
+    BasicControl<P>& control() const noexcept { return *control_; }
     TrainerCounters& trainer() const noexcept { return *trainer_; }
     ProducerCell& producer(std::uint32_t id) const noexcept { return producers_[id]; }
 
   private:
-    SlotDescriptor& descriptor(std::uint64_t index) const noexcept {
+    using Descriptor = BasicSlotDescriptor<P>;
+
+    Descriptor& descriptor(std::uint64_t index) const noexcept {
         return descriptors_[slot_of(index)];
     }
     Claim claim_returned(Owner me) noexcept;
@@ -168,13 +179,16 @@ class Protocol {
     bool is_stream_ = false;
     PhasesSet phases_set_;
     std::size_t field_count_ = 0;
-    Control* control_ = nullptr;
+    BasicControl<P>* control_ = nullptr;
     TrainerCounters* trainer_ = nullptr;
     ProducerCell* producers_ = nullptr;
-    std::atomic<std::uint64_t>* returned_ = nullptr;
-    SlotDescriptor* descriptors_ = nullptr;
+    Atomic<std::uint64_t>* returned_ = nullptr;
+    Descriptor* descriptors_ = nullptr;
     SlotReason* reasons_ = nullptr;
     std::array<detail::FieldView, kMaxFields> fields_{};
 };
+
+extern template class BasicProtocol<SystemPlatform>;
+using Protocol = BasicProtocol<SystemPlatform>;
 
 }  // namespace headrace::ring
