@@ -20,8 +20,10 @@
 
 namespace headrace {
 
+struct AttachOptions;
+
 namespace detail {
-class ConsumerCore;
+class RecordSource;
 }
 
 /// Why an index was never delivered.
@@ -70,6 +72,11 @@ class HEADRACE_EXPORT RecordLease {
     std::uint64_t epoch(std::size_t record = 0) const;
     /// The item that it stands for; the index itself in a stream ring.
     std::uint64_t item(std::size_t record = 0) const;
+    /// How many consumers that share the ring had this record before, and died or went with it: 0
+    /// for a record that is delivered for the first time, at most kMaxAttempts - 1.
+    std::uint32_t deaths(std::size_t record = 0) const {
+        return deaths_.empty() ? 0 : deaths_.at(record);
+    }
     /// Indices of the lease's range that have no record.
     const std::vector<Hole>& holes() const noexcept { return holes_; }
 
@@ -102,7 +109,7 @@ class HEADRACE_EXPORT RecordLease {
     void release() noexcept;
 
   private:
-    friend class detail::ConsumerCore;
+    friend class detail::RecordSource;
     RecordLease() = default;
     const Schema& schema() const;
     [[noreturn]] void refuse_field(std::size_t field, DType wanted) const;
@@ -113,17 +120,34 @@ class HEADRACE_EXPORT RecordLease {
         return rows_.fields[field].rows + slot * rows_.fields[field].row_bytes;
     }
 
-    detail::ConsumerCore* core_ = nullptr;
+    detail::RecordSource* core_ = nullptr;
     detail::RowView rows_{};       // no field once the lease is released
+    std::uint64_t floor_ = 0;      // the index that was the sampler's index 0 then
     std::uint64_t lap_start_ = 0;  // the index that slot 0 had when the lease began
     std::vector<std::uint64_t> indices_;
     std::vector<std::uint32_t> lengths_;  // [field][record]
     std::vector<Hole> holes_;
+    std::vector<std::uint8_t> deaths_;  // empty where consumers do not share
 };
 
 /// Takes records in the order of their indices. Movable; one thread at a time calls it.
+///
+/// In a ring with RingOptions::shared_consumers there may be any number of them, in the trainer and
+/// in other processes, up to kMaxProducers together with the producers. Each record goes to one of
+/// them, in the order of indices as they ask. Where a consumer dies, or goes, what it had taken and
+/// not given back is delivered again, to another, and says so (RecordLease::deaths); the third time
+/// it becomes a hole. So in such a ring an epoch's last records, or the data's, may come back late:
+/// Outcome::end waits for what others hold, unless this one holds records itself.
 class HEADRACE_EXPORT Consumer {
   public:
+    /// Attaches to the ring of another process, which has to be one with
+    /// RingOptions::shared_consumers, and waits for it while it is not there yet. Throws
+    /// TimeoutError, or SystemError when the ring refuses or is of another layout.
+    static Consumer attach(std::string_view name, const ConsumerOptions& options = {});
+    /// The same, found as these options say.
+    static Consumer attach(std::string_view name, const ConsumerOptions& options,
+                           const AttachOptions& how);
+
     Consumer(Consumer&&) noexcept;
     Consumer& operator=(Consumer&&) noexcept;
     ~Consumer();
@@ -142,17 +166,19 @@ class HEADRACE_EXPORT Consumer {
 
     /// The next `records` indices in one lease, waiting until all of them are settled; fewer at the
     /// end of an epoch, of the data, or when the slots are fewer. Holes make it shorter, or empty.
+    /// A consumer that shares the ring waits for one record, and takes as many as are there then:
+    /// it would keep from others what it waits with.
     Result<RecordLease> take(std::size_t records);
     /// The same, for so long at most.
     Result<RecordLease> take_for(std::size_t records, std::chrono::nanoseconds timeout);
 
-    /// The index that comes next.
+    /// The index that comes next; where consumers share the ring, the first that none has taken.
     std::uint64_t position() const noexcept;
 
   private:
     friend class Ring;
-    explicit Consumer(std::unique_ptr<detail::ConsumerCore> core);
-    std::unique_ptr<detail::ConsumerCore> core_;
+    explicit Consumer(std::unique_ptr<detail::RecordSource> core);
+    std::unique_ptr<detail::RecordSource> core_;
 };
 
 }  // namespace headrace

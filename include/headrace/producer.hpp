@@ -39,7 +39,8 @@ class HEADRACE_EXPORT ClaimedRecord {
           fields_(other.fields_),
           slot_(other.slot_),
           index_(other.index_),
-          word_(other.word_) {}
+          word_(other.word_),
+          floor_(other.floor_) {}
     ClaimedRecord& operator=(ClaimedRecord&& other) noexcept;
     ~ClaimedRecord() {
         if (core_ != nullptr) drop();
@@ -91,8 +92,8 @@ class HEADRACE_EXPORT ClaimedRecord {
   private:
     friend class detail::ProducerCore;
     ClaimedRecord(detail::ProducerCore* core, std::span<const detail::FieldView> fields,
-                  std::uint64_t slot, std::uint64_t index, std::uint64_t word)
-        : core_(core), fields_(fields), slot_(slot), index_(index), word_(word) {}
+                  std::uint64_t slot, std::uint64_t index, std::uint64_t word, std::uint64_t floor)
+        : core_(core), fields_(fields), slot_(slot), index_(index), word_(word), floor_(floor) {}
 
     template <std::integral L>
     static std::int64_t as_length(L length) noexcept {
@@ -112,6 +113,7 @@ class HEADRACE_EXPORT ClaimedRecord {
     std::uint64_t slot_;
     std::uint64_t index_;
     std::uint64_t word_;
+    std::uint64_t floor_;  // the index that was the sampler's index 0 when it was claimed
 };
 
 /// How a producer finds its ring.

@@ -27,10 +27,11 @@ class RingCore;
 inline constexpr std::size_t kMaxRingNameBytes = 63;
 /// Slots of a ring, at most.
 inline constexpr std::uint32_t kMaxSlots = 1u << 20;
-/// Producers attached at one time. The slot's word has eight bits for its owner; one is the
-/// trainer.
+/// Producers attached at one time, and consumers that share the ring with them. The slot's word has
+/// eight bits for its owner; one is the trainer.
 inline constexpr std::uint32_t kMaxProducers = 255;
-/// An index whose claimers died or dropped it this often becomes a hole.
+/// An index whose claimers died or dropped it this often becomes a hole; so does one whose takers
+/// died so often, where consumers share the ring.
 inline constexpr std::uint32_t kMaxAttempts = 3;
 
 /// What to do about a producer that holds a record and does not get on with it.
@@ -78,6 +79,10 @@ struct RingOptions {
     /// A stream ring does not end before so many producers have attached and finished; when fewer
     /// came and all are gone, it ends incomplete after the linger time.
     std::uint32_t producers = 1;
+    /// Any number of consumers take from the ring, in this process and in others, and each record
+    /// goes to one of them: see Consumer. A loader needs a ring without it, for its batches are
+    /// fixed ranges of indices.
+    bool shared_consumers = false;
     /// How long a dead producer may go unreplaced before the data ends as incomplete.
     std::chrono::milliseconds linger{30'000};
     /// An incomplete end is an ordinary end instead of an IncompleteError, and indices that came
@@ -120,13 +125,24 @@ class HEADRACE_EXPORT Ring {
 
     /// A producer in this process, for threads: no socket, the same mapping.
     Producer producer(std::string identity = "thread");
-    /// The consumer. One at a time: a loader takes it too. Throws UsageError when it is taken.
-    Consumer consumer(ConsumerOptions options = {});
+    /// The consumer. One at a time: a loader takes it too. Throws UsageError when it is taken. With
+    /// shared_consumers, one of as many as you like; `identity` is how reports name it.
+    Consumer consumer(ConsumerOptions options = {}, std::string identity = "thread");
 
     /// Ends the ring: claims return the end, waits of the consumer return the end. Idempotent.
     void close() noexcept;
     /// Ends the ring with an error: claims and waits throw RingAborted that gives the reason.
     void abort(const std::string& reason) noexcept;
+
+    /// Empties the ring while everything runs: records that were not delivered so far are discarded
+    /// and counted, and everybody goes on with new ones; in a ring with a sampler those start anew
+    /// with its first epoch, whatever RingOptions::resume said. Does not wait: it is the consumer's
+    /// or loader's next call that gives nothing from before any more, having waited for records
+    /// that are being written just now, since no slot is ever taken from a living producer.
+    /// Indices go on upwards; those of records and batches that are held already stay valid.
+    /// Producers that have met the end, and went, do not come back by themselves. Throws UsageError
+    /// when the ring has ended.
+    void reset();
 
     /// A snapshot; disturbs nobody.
     Stats stats() const;

@@ -22,7 +22,7 @@ enum class Phase : std::uint8_t {
 /// "open", "drain", "closed", "aborted".
 HEADRACE_EXPORT std::string_view name_of(Phase phase) noexcept;
 
-/// What has become of a producer.
+/// What has become of a producer, or of a consumer that shares the ring.
 enum class ProducerState : std::uint8_t {
     attached = 1,      ///< at work
     finished = 2,      ///< said that it is done
@@ -55,6 +55,18 @@ struct ProducerStats {
     double waited_s = 0;                            ///< of that, waiting for a place or for work
 };
 
+/// One of the consumers that share a ring, as counted by itself; records.
+struct ConsumerStats {
+    std::uint32_t id = 0;           ///< as for a producer; ids are handed out to both
+    std::uint32_t incarnation = 0;  ///< as for a producer
+    std::int64_t pid = 0;           ///< as for a producer
+    std::string identity = {};      ///< as for a producer
+    ProducerState state = ProducerState::attached;  ///< what has become of it
+    std::uint64_t delivered = 0;                    ///< taken, and given back
+    double attached_s = 0;                          ///< how long it has been (or was) attached
+    double waited_s = 0;                            ///< of that, waiting for records
+};
+
 /// A ring and its loader at one moment.
 struct HEADRACE_EXPORT Stats {
     std::string ring;                ///< its name
@@ -67,25 +79,30 @@ struct HEADRACE_EXPORT Stats {
 
     // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is
     // at rest. Each term is counted by itself.
-    std::uint64_t claimed = 0;     ///< indices that were ever claimed
+    std::uint64_t claimed = 0;     ///< indices that were ever claimed, or passed over by a reset
     std::uint64_t delivered = 0;   ///< records handed to the trainer, singly or in batches
     std::uint64_t in_ring = 0;     ///< being written, published, given back or leased
     std::uint64_t prefetched = 0;  ///< in device batches that the trainer has not asked for yet
     std::uint64_t lost = 0;        ///< holes: skipped, died, dropped, invalid
-    std::uint64_t discarded = 0;   ///< of unwanted short last batches, and prefetched for nothing
+    /// Of unwanted short last batches, prefetched for nothing, and passed over by resets: those
+    /// also where no producer had claimed them yet.
+    std::uint64_t discarded = 0;
 
     std::uint64_t skipped = 0;   ///< of the lost: HoleKind::skipped
     std::uint64_t died = 0;      ///< of the lost: HoleKind::died
     std::uint64_t dropped = 0;   ///< of the lost: HoleKind::dropped
     std::uint64_t invalid = 0;   ///< of the lost: HoleKind::invalid
     std::uint64_t returned = 0;  ///< indices that came back from a dead or dropping producer
-    std::uint64_t deaths = 0;    ///< producers that died
-    std::uint64_t alarms = 0;    ///< looks after 500 ms of sleep that found something: 0 if healthy
+    std::uint64_t deaths = 0;    ///< producers that died, and consumers that share the ring
+    /// Records that a consumer had taken when it died or went, and that go to another.
+    std::uint64_t redelivered = 0;
+    std::uint64_t alarms = 0;  ///< looks after 500 ms of sleep that found something: 0 if healthy
 
     std::uint64_t writing = 0;             ///< slots being written
     std::uint64_t ready = 0;               ///< slots published and not yet taken
-    std::uint64_t leased = 0;              ///< slots in the trainer's hands
+    std::uint64_t leased = 0;              ///< slots in the trainer's, or a consumer's, hands
     std::vector<ProducerStats> producers;  ///< all that ever attached, but for ids used again
+    std::vector<ConsumerStats> consumers;  ///< the same of those that share the ring
 
     // The loader, all zero where there is none.
     std::string device;               ///< "host", "cuda:0"

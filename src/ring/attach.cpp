@@ -11,7 +11,7 @@
 #include "ring/deadline.hpp"
 #include "ring/identity.hpp"
 #include "ring/in_name_of.hpp"
-#include "ring/producer_core.hpp"
+#include "ring/participant.hpp"
 #include "ring/rendezvous.hpp"
 
 namespace headrace::detail {
@@ -101,13 +101,12 @@ void put_text(char (&bytes)[N], const std::string& text) {  // into zeroes, the 
     std::memcpy(bytes, text.data(), std::min(text.size(), N - 1));
 }
 
-ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
+ring::Hello make_hello(const AttachOptions& options, ring::Role role) {
     ring::Hello hello{};
     hello.magic = ring::kWireMagic;
     hello.version = ring::kWireVersion;
     hello.layout_version = ring::kLayoutVersion;
-    hello.role =
-        static_cast<std::uint32_t>(as_observer ? ring::Role::observer : ring::Role::producer);
+    hello.role = static_cast<std::uint32_t>(role);
     hello.pid = getpid();
     put_text(hello.identity, ring::own_identity(options.identity));
     put_text(hello.host, ring::own_host());
@@ -116,7 +115,8 @@ ring::Hello make_hello(const AttachOptions& options, bool as_observer) {
 
 // Checks all that came with the welcome before any of it is used.
 void accept(Attachment& attachment, const ring::Welcome& welcome, std::vector<ring::UniqueFd> fds,
-            const std::string& name, bool as_observer) {
+            const std::string& name, ring::Role role) {
+    const bool as_observer = role == ring::Role::observer;
     if (fds.size() != 2 || welcome.owner >= ring::kOwners || !ring::is_pidfd(fds[1].get()) ||
         (!as_observer && welcome.owner == ring::kTrainer)) {
         throw SystemError("ring \"" + name + "\": the answer lacks the memory or the identity");
@@ -134,7 +134,7 @@ void accept(Attachment& attachment, const ring::Welcome& welcome, std::vector<ri
     }
 }
 
-Attachment attach_to(const std::string& name, const AttachOptions& options, bool as_observer,
+Attachment attach_to(const std::string& name, const AttachOptions& options, ring::Role role,
                      std::chrono::milliseconds patience) {
     const std::string directory = ring::rendezvous_directory(options.directory);
     Attachment attachment;
@@ -142,14 +142,15 @@ Attachment attach_to(const std::string& name, const AttachOptions& options, bool
     try {
         attachment.socket = connect_when_there(name, directory, timeout);
     } catch (const TimeoutError& error) {
-        if (as_observer) throw SystemError(error.what());  // who does not wait knows no time-out
+        if (role == ring::Role::observer)
+            throw SystemError(error.what());  // who does not wait knows no time-out
         throw;
     }
 
-    const ring::Hello hello = make_hello(options, as_observer);
+    const ring::Hello hello = make_hello(options, role);
     ring::UniqueFd self;
     std::vector<int> handed;
-    if (!as_observer) {
+    if (role != ring::Role::observer) {
         self = ring::own_pidfd();
         handed.push_back(self.get());
     }
@@ -161,7 +162,7 @@ Attachment attach_to(const std::string& name, const AttachOptions& options, bool
     const ring::Welcome welcome = await_welcome(attachment.socket.get(), name,
                                                 std::max(timeout, ring::bounded(patience)), fds);
     try {
-        accept(attachment, welcome, std::move(fds), name, as_observer);
+        accept(attachment, welcome, std::move(fds), name, role);
     } catch (...) {
         // Admitted, but it will never come: or its silence would be taken for a death one day.
         const ring::Farewell farewell{ring::kWireMagic, ring::Farewell::never_came};
@@ -173,12 +174,11 @@ Attachment attach_to(const std::string& name, const AttachOptions& options, bool
 
 }  // namespace
 
-Attachment attach(std::string_view ring_name, const AttachOptions& options, bool as_observer,
+Attachment attach(std::string_view ring_name, const AttachOptions& options, ring::Role role,
                   std::chrono::milliseconds patience) {
     check_name("ring name", ring_name, kMaxRingNameBytes);
-    return ring::in_name_of(ring_name, [&] {
-        return attach_to(std::string(ring_name), options, as_observer, patience);
-    });
+    return ring::in_name_of(
+        ring_name, [&] { return attach_to(std::string(ring_name), options, role, patience); });
 }
 
 }  // namespace headrace::detail

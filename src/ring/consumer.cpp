@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "headrace/error.hpp"
-#include "ring/consumer_core.hpp"
+#include "ring/record_source.hpp"
+#include "ring/shared_consumer.hpp"
 
 namespace headrace {
 
@@ -22,18 +23,22 @@ std::string_view name_of(HoleKind kind) noexcept {
 RecordLease::RecordLease(RecordLease&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
       rows_(std::exchange(other.rows_, {})),
+      floor_(other.floor_),
       lap_start_(other.lap_start_),
       indices_(std::move(other.indices_)),
       lengths_(std::move(other.lengths_)),
-      holes_(std::move(other.holes_)) {}
+      holes_(std::move(other.holes_)),
+      deaths_(std::move(other.deaths_)) {}
 
 RecordLease& RecordLease::operator=(RecordLease&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(rows_, other.rows_);
+    std::swap(floor_, other.floor_);
     std::swap(lap_start_, other.lap_start_);
     std::swap(indices_, other.indices_);
     std::swap(lengths_, other.lengths_);
     std::swap(holes_, other.holes_);
+    std::swap(deaths_, other.deaths_);
     return *this;
 }
 
@@ -50,17 +55,17 @@ void RecordLease::release() noexcept {
 
 const Schema& RecordLease::schema() const {
     if (core_ == nullptr) throw UsageError("this lease was released or moved away");
-    return core_->schema();
+    return core_->description().schema;
 }
 
 std::uint64_t RecordLease::epoch(std::size_t record) const {
     schema();
-    return core_->epoch_of(index(record));
+    return core_->description().epoch_of(index(record), floor_);
 }
 
 std::uint64_t RecordLease::item(std::size_t record) const {
     schema();
-    return core_->item_of(index(record));
+    return core_->description().item_of(index(record), floor_);
 }
 
 void RecordLease::refuse_field(std::size_t field, DType wanted) const {
@@ -76,19 +81,29 @@ void RecordLease::refuse(std::size_t field, std::size_t record) const {
 
 // ---- Consumer ----
 
-Consumer::Consumer(std::unique_ptr<detail::ConsumerCore> core) : core_(std::move(core)) {}
+Consumer::Consumer(std::unique_ptr<detail::RecordSource> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&&) noexcept = default;
 Consumer::~Consumer() = default;
 
+Consumer Consumer::attach(std::string_view name, const ConsumerOptions& options) {
+    return attach(name, options, {});
+}
+
+Consumer Consumer::attach(std::string_view name, const ConsumerOptions& options,
+                          const AttachOptions& how) {
+    return Consumer(std::make_unique<detail::SharedConsumerCore>(
+        detail::attach(name, how, ring::Role::consumer), options));
+}
+
 const Schema& Consumer::schema() const noexcept {
-    return core_->schema();
+    return core_->description().schema;
 }
 
 namespace {
 
 // Holes are passed over: a lease on one index that turned out to be one is empty.
-Result<RecordLease> next_record(detail::ConsumerCore& core,
+Result<RecordLease> next_record(detail::RecordSource& core,
                                 std::optional<std::chrono::nanoseconds> timeout) {
     std::optional<ring::Clock::time_point> deadline;
     if (timeout) deadline = ring::deadline_after(*timeout);

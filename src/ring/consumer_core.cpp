@@ -32,25 +32,17 @@ ConsumerCore::ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions
     options_.lease_timeout = ring::bounded(options_.lease_timeout);
     ring_->take_consumer_side();
     position_ = ring_->consumer_position;
+    floor_ = ring_->consumer_floor;
 }
 
 ConsumerCore::~ConsumerCore() {
     ring_->consumer_position = position_;
+    ring_->consumer_floor = floor_;
     ring_->leave_consumer_side();
 }
 
-const Schema& ConsumerCore::schema() const noexcept {
-    return ring_->description().schema;
-}
-
-std::uint64_t ConsumerCore::epoch_of(std::uint64_t index) const noexcept {
-    const auto& sampler = ring_->description().sampler;
-    return sampler ? sampler->epoch_of(index) : 0;
-}
-
-std::uint64_t ConsumerCore::item_of(std::uint64_t index) const noexcept {
-    const auto& sampler = ring_->description().sampler;
-    return sampler ? sampler->item_of(index) : index;
+const ring::Description& ConsumerCore::description() const noexcept {
+    return ring_->description();
 }
 
 bool ConsumerCore::is_at_end() const noexcept {
@@ -65,9 +57,9 @@ IndexRange ConsumerCore::next_range(std::uint64_t records, bool on_grid) const n
     std::uint64_t size = std::min<std::uint64_t>(records, protocol_.slots());
     const auto& sampler = ring_->description().sampler;
     if (!sampler) return {position_, position_ + size};
-    const std::uint64_t in_epoch = sampler->position_of(position_);
-    if (on_grid) size -= in_epoch % size;
-    return {position_, std::min(position_ + size, sampler->epoch_end_of(position_))};
+    const std::uint64_t index = position_ - floor_;  // the sampler's
+    if (on_grid) size -= sampler->position_of(index) % size;
+    return {position_, std::min(position_ + size, floor_ + sampler->epoch_end_of(index))};
 }
 
 // ---- waiting ----
@@ -77,6 +69,7 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
     std::optional<ring::Clock::time_point> blocked_since;
     ring::Clock::time_point flush_at{};
     for (;;) {
+        if (is_below_floor()) return Arrival::moved;
         const std::uint64_t before = settled;
         while (settled < range.last && protocol_.is_settled_at(settled)) ++settled;
         if (settled == range.last) return Arrival::ready;
@@ -85,7 +78,13 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
         if (settled == range.last) return Arrival::ready;
         look_for_forgery(settled);
 
-        std::chrono::nanoseconds sleep = ring::kAlarm;
+        std::optional<std::chrono::nanoseconds> most =
+            time_to_sleep(settled, limits, blocked_since);
+        if (!most) {
+            protocol_.wake_producers();
+            return Arrival::timed_out;
+        }
+        std::chrono::nanoseconds sleep = *most;
         if (limits.flush_after && settled > range.first) {
             if (settled != before || flush_at == ring::Clock::time_point{}) {
                 flush_at = ring::deadline_after(*limits.flush_after);
@@ -95,17 +94,6 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
                 return Arrival::flushed;
             }
             sleep = std::min(sleep, ring::time_left(flush_at));
-        }
-        if (limits.deadline) {
-            if (ring::time_left(*limits.deadline).count() == 0) {
-                protocol_.wake_producers();
-                return Arrival::timed_out;
-            }
-            sleep = std::min(sleep, ring::time_left(*limits.deadline));
-        } else if (limits.lease_timeout) {
-            watch_leases(settled, limits, blocked_since);
-            if (blocked_since)
-                sleep = std::min<std::chrono::nanoseconds>(sleep, *limits.lease_timeout);
         }
         // The last index of the range that is missing: by the time it comes, the others most likely
         // have, and the wake-ups of a range are as few as its stragglers. With a flush time every
@@ -122,6 +110,53 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
     }
 }
 
+std::optional<std::chrono::nanoseconds> ConsumerCore::time_to_sleep(
+    std::uint64_t index, const WaitLimits& limits,
+    std::optional<ring::Clock::time_point>& blocked_since) {
+    std::chrono::nanoseconds sleep = ring::kAlarm;
+    if (limits.deadline) {
+        sleep = std::min(sleep, ring::time_left(*limits.deadline));
+        if (sleep.count() == 0) return std::nullopt;
+    } else if (limits.lease_timeout) {
+        watch_leases(index, limits, blocked_since);
+        if (blocked_since) sleep = std::min<std::chrono::nanoseconds>(sleep, *limits.lease_timeout);
+    }
+    return sleep;
+}
+
+Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
+    const std::uint64_t floor = protocol_.floor();
+    // The tail that it was made from is at most two laps ahead of what was passed over so far.
+    if (floor < position_ || floor - position_ > 4 * std::uint64_t{protocol_.slots()}) {
+        throw_forged("a reset to record " + std::to_string(floor) + ", but the next one is " +
+                     std::to_string(position_));
+    }
+    std::optional<ring::Clock::time_point> blocked_since;
+    while (position_ < floor) {
+        hole_indices_.clear();
+        std::uint64_t passed = position_;
+        while (passed < floor && protocol_.take_below_floor(passed)) {
+            hole_indices_.push_back(passed++);
+            if (hole_indices_.size() == protocol_.slots()) break;  // the lap must be released first
+        }
+        if (passed != position_) {
+            protocol_.release(hole_indices_);
+            raise(protocol_.trainer().discarded, hole_indices_.size());
+            position_ = passed;
+            continue;
+        }
+        if (interrupted_.load()) return Arrival::interrupted;
+        if (protocol_.phase() == Phase::aborted) throw_aborted();
+        if (protocol_.phase() != Phase::open) return Arrival::end;
+        const auto sleep = time_to_sleep(position_, limits, blocked_since);
+        if (!sleep) return Arrival::timed_out;
+        protocol_.sleep_as_consumer(position_, *sleep, interrupted_);
+    }
+    floor_ = floor;
+    epoch_end_due_ = false;
+    return Arrival::ready;
+}
+
 // Arrival::ready: go on waiting.
 Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     const Phase phase = protocol_.phase();
@@ -132,9 +167,7 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
         throw_forged("the phase is " + std::to_string(static_cast<int>(phase)) + " (" +
                      std::string(name_of(phase)) + "), which the trainer has not set");
     }
-    if (phase == Phase::aborted) {
-        throw RingAborted(name + "ended with an error: " + protocol_.control().abort_reason.load());
-    }
+    if (phase == Phase::aborted) throw_aborted();
     // In drain, what was published before the phase changed is still delivered. Both were looked at
     // in this order: settled, then phase; so look once more.
     while (settled < range.last && protocol_.is_settled_at(settled)) ++settled;
@@ -150,6 +183,11 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
                               std::to_string(ring_->options().linger.count()) + " ms");
     }
     return Arrival::end;
+}
+
+void ConsumerCore::throw_aborted() const {
+    throw RingAborted("ring \"" + ring_->description().name +
+                      "\": ended with an error: " + protocol_.control().abort_reason.load());
 }
 
 void ConsumerCore::look_for_forgery(std::uint64_t index) {
@@ -209,7 +247,7 @@ void ConsumerCore::take(const IndexRange& range, Taken& taken) {
     position_ = range.last;
     anything_yet_ = anything_yet_ || range.size() != 0;
     const auto& sampler = ring_->description().sampler;
-    epoch_end_due_ = sampler && range.size() != 0 && sampler->position_of(position_) == 0;
+    epoch_end_due_ = sampler && range.size() != 0 && sampler->position_of(position_ - floor_) == 0;
 }
 
 // False when the index is a hole.
@@ -247,10 +285,7 @@ void ConsumerCore::note_hole(Taken& taken, std::uint64_t index, ring::Reason rea
     }
     hole_indices_.push_back(index);
     ring_->messages().say(Severity::warning,
-                          "ring \"" + ring_->description().name + "\": record " +
-                              std::to_string(index) + " (item " + std::to_string(item_of(index)) +
-                              ") is a hole: " + std::string(name_of(reason.kind)) + ": " +
-                              reason.text);
+                          hole_text(description().name, index, item_of(index), reason));
     taken.holes.push_back({index, item_of(index), reason.kind, std::move(reason.text)});
 }
 
@@ -265,47 +300,40 @@ std::optional<std::chrono::nanoseconds> ConsumerCore::patience() const noexcept 
 Result<RecordLease> ConsumerCore::take_lease(std::size_t records,
                                              std::optional<std::chrono::nanoseconds> timeout) {
     if (records == 0) throw UsageError("take of 0 records, wanted at least 1");
-    if (pass_epoch_end()) return Outcome::end_of_epoch;
-    if (is_at_end()) return Outcome::end;
     if (!timeout) timeout = patience();
     WaitLimits limits{.lease_timeout = options_.lease_timeout};
     if (timeout) limits.deadline = ring::deadline_after(*timeout);
-    IndexRange range = next_range(records, false);
-    switch (wait(range, limits)) {
-        case Arrival::timed_out: return Outcome::timed_out;
-        case Arrival::interrupted:
-        case Arrival::end: return Outcome::end;
-        case Arrival::ready:
-        case Arrival::flushed: break;
+    IndexRange range;
+    Arrival arrival = Arrival::moved;
+    while (arrival == Arrival::moved) {
+        if (is_below_floor()) {
+            arrival = pass_to_floor(limits);
+            if (arrival != Arrival::ready) break;
+        }
+        if (pass_epoch_end()) return Outcome::end_of_epoch;
+        if (is_at_end()) return Outcome::end;
+        range = next_range(records, false);
+        arrival = wait(range, limits);
     }
+    if (arrival == Arrival::timed_out) return Outcome::timed_out;
+    if (arrival == Arrival::interrupted || arrival == Arrival::end) return Outcome::end;
     take(range, scratch_);
-    RecordLease lease;
-    lease.core_ = this;
-    lease.rows_ = protocol_.rows();
-    lease.lap_start_ = range.first - protocol_.slot_of(range.first);
-    lease.indices_ = std::move(scratch_.indices);
-    lease.lengths_ = std::move(scratch_.lengths);
-    lease.holes_ = std::move(scratch_.holes);
+    RecordLease lease =
+        empty_lease(protocol_.rows(), range.first - protocol_.slot_of(range.first), floor_);
+    const Parts parts = parts_of(lease);
+    parts.indices = std::move(scratch_.indices);
+    parts.lengths = std::move(scratch_.lengths);
+    parts.holes = std::move(scratch_.holes);
     return lease;
 }
 
 void ConsumerCore::settle_lease(const RecordLease& lease) noexcept {
-    std::uint64_t payload = 0, padding = 0;
-    const std::size_t records = lease.indices_.size();
-    const std::span<const FieldView> fields = protocol_.rows().fields;
-    for (std::size_t field = 0; field < fields.size(); ++field) {
-        std::uint64_t elements = 0;
-        for (std::size_t record = 0; record < records; ++record) {
-            elements += lease.lengths_[field * records + record];
-        }
-        payload += elements * fields[field].element_bytes;
-        padding += (records * fields[field].capacity - elements) * fields[field].element_bytes;
-    }
+    const Volume volume = volume_of(lease);
     ring::TrainerCounters& counters = protocol_.trainer();
-    raise(counters.payload_bytes, payload);
-    raise(counters.padding_bytes, padding);
-    release(lease.indices_);
-    raise(counters.delivered, records);
+    raise(counters.payload_bytes, volume.payload);
+    raise(counters.padding_bytes, volume.padding);
+    release(indices_of(lease));
+    raise(counters.delivered, indices_of(lease).size());
 }
 
 }  // namespace detail

@@ -13,6 +13,7 @@
 #include "headrace/consumer.hpp"
 #include "ring/deadline.hpp"
 #include "ring/protocol.hpp"
+#include "ring/record_source.hpp"
 
 namespace headrace::detail {
 
@@ -31,6 +32,7 @@ enum class Arrival {
     timed_out,
     end,  // nothing of the range will ever come
     interrupted,
+    moved,  // a reset: go to the new floor by pass_to_floor(), then ask for the next range again
 };
 
 struct WaitLimits {
@@ -48,15 +50,18 @@ struct Taken {
     void clear();
 };
 
-class ConsumerCore {
+class ConsumerCore final : public RecordSource {
   public:
     ConsumerCore(std::shared_ptr<RingCore> ring, const ConsumerOptions& options);
-    ~ConsumerCore();
+    ~ConsumerCore() override;
 
     // The public calls of Consumer: `records` at once, until the deadline or the options'
     // time-outs.
     Result<RecordLease> take_lease(std::size_t records,
-                                   std::optional<std::chrono::nanoseconds> timeout);
+                                   std::optional<std::chrono::nanoseconds> timeout) override;
+    void settle_lease(const RecordLease& lease) noexcept override;
+    std::uint64_t position() const noexcept override { return position_; }
+    const ring::Description& description() const noexcept override;
 
     // The pieces that they, and the loader's thread, are made of.
     // What comes next: at most `records`, and not over the end of an epoch. On the grid, ranges end
@@ -70,6 +75,12 @@ class ConsumerCore {
     // Throws RingAborted, IncompleteError, UsageError (only leases stand in the way for
     // lease_timeout).
     Arrival wait(IndexRange& range, const WaitLimits& limits);
+    // After a reset: gives back all indices up to the floor, waiting for those that are being
+    // written and for leases, and counts them as discarded. Anything but Arrival::ready: not there
+    // yet. Throws as wait().
+    Arrival pass_to_floor(const WaitLimits& limits);
+    // A reset that this side has not gone along with yet.
+    bool is_below_floor() const noexcept { return protocol_.floor() != floor_; }
     // Leases what wait() found settled, and moves the position on. Lengths are copied once and
     // bounded here; a record that breaks them becomes a hole. Holes are counted, told, and
     // released.
@@ -78,19 +89,28 @@ class ConsumerCore {
     // Makes wait() return; for another thread.
     void interrupt() noexcept;
 
-    std::uint64_t position() const noexcept { return position_; }
+    // The index that is the sampler's index 0.
+    std::uint64_t floor() const noexcept { return floor_; }
     RingCore& ring() noexcept { return *ring_; }
-    const Schema& schema() const noexcept;
-    std::uint64_t epoch_of(std::uint64_t index) const noexcept;
-    std::uint64_t item_of(std::uint64_t index) const noexcept;
-    // A lease was given back to the producers.
-    void settle_lease(const RecordLease& lease) noexcept;
+    const Schema& schema() const noexcept { return description().schema; }
+    // Of an index that was taken just now.
+    std::uint64_t epoch_of(std::uint64_t index) const noexcept {
+        return description().epoch_of(index, floor_);
+    }
+    std::uint64_t item_of(std::uint64_t index) const noexcept {
+        return description().item_of(index, floor_);
+    }
 
   private:
     std::optional<std::chrono::nanoseconds> patience() const noexcept;
+    // How long to sleep at most, or none when the time is over.
+    std::optional<std::chrono::nanoseconds> time_to_sleep(
+        std::uint64_t index, const WaitLimits& limits,
+        std::optional<ring::Clock::time_point>& blocked_since);
     Arrival look_at_phase(IndexRange& range, std::uint64_t& settled);
     // Throws Error when the slot of `index` holds what the protocol never puts there.
     void look_for_forgery(std::uint64_t index);
+    [[noreturn]] void throw_aborted() const;
     [[noreturn]] void throw_forged(const std::string& what);
     void watch_leases(std::uint64_t index, const WaitLimits& limits,
                       std::optional<ring::Clock::time_point>& blocked_since) const;
@@ -101,6 +121,7 @@ class ConsumerCore {
     ring::Protocol& protocol_;
     ConsumerOptions options_;
     std::uint64_t position_;
+    std::uint64_t floor_;  // as far as this side has gone along
     bool epoch_end_due_ = false;
     bool anything_yet_ = false;
     std::atomic<bool> interrupted_{false};

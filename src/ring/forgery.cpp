@@ -11,6 +11,7 @@ std::string name_of(SlotState state) {
         case SlotState::ready: return "ready";
         case SlotState::hole: return "a hole";
         case SlotState::leased: return "leased";
+        case SlotState::leased_hole: return "a leased hole";
     }
     return "state " + std::to_string(static_cast<int>(state)) + ", which there is none";
 }

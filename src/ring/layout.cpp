@@ -63,6 +63,7 @@ Header make_header(const Description& description, const Geometry& geometry) {
     header.slots = description.slots;
     header.field_count = static_cast<std::uint32_t>(description.schema.size());
     header.start_index = description.start_index;
+    header.shared_consumers = description.shared_consumers ? 1 : 0;
     if (description.sampler) {
         const SamplerOptions& options = description.sampler->options();
         header.epoch_records = options.epoch_records;
@@ -154,6 +155,7 @@ Geometry Geometry::of(const Schema& schema, std::uint32_t slots) {
     g.control = place(sizeof(Control), kLine);
     g.trainer = place(sizeof(TrainerCounters), kLine);
     g.producers = place(sizeof(ProducerCell) * kOwners, kLine);
+    g.consumers = place(sizeof(ConsumerCell) * kOwners, kLine);
     g.returned = place((slots + 63) / 64 * 8, kLine);
     g.descriptors = place(sizeof(SlotDescriptor) * slots, kLine);
     g.reasons = place(sizeof(SlotReason) * slots, kLine);
@@ -177,6 +179,7 @@ void format(std::span<std::byte> memory, const Description& description) {
 
     auto& control = *reinterpret_cast<Control*>(memory.data() + g.control);
     control.tail.store(description.start_index, std::memory_order_relaxed);
+    control.head.store(description.start_index, std::memory_order_relaxed);
     control.released.store(description.start_index, std::memory_order_relaxed);
     control.wanted.store(kNobody, std::memory_order_relaxed);
     control.phase.store(static_cast<std::uint32_t>(Phase::open), std::memory_order_relaxed);
@@ -207,6 +210,7 @@ Description read_header(std::span<const std::byte> memory, std::string_view ring
                                 .slots = header.slots,
                                 .sampler = sampler_in(header),
                                 .start_index = header.start_index,
+                                .shared_consumers = header.shared_consumers != 0,
                                 .trainer_pid = header.trainer_pid,
                                 .created_ns = header.created_ns};
         if (description.start_index > std::min(description.end_index(), kMostIndex)) {

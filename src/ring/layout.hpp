@@ -4,6 +4,7 @@
 //   4096     Control           phase, tail, the sleepers' words; one cache line for each writer
 //   ...      TrainerCounters   written by the trainer only
 //   ...      ProducerCell[256] one a producer id: identity by the trainer, counters by the producer
+//   ...      ConsumerCell[256] the same for consumers that share the ring
 //   ...      returned bitmap   one bit a slot: an index that came back may wait there
 //   ...      SlotDescriptor[n] one cache line a slot: its word, its lengths
 //   ...      SlotReason[n]     why a hole is one
@@ -27,7 +28,7 @@
 namespace headrace::ring {
 
 inline constexpr std::uint64_t kMagic = 0x3145434152444548;  // "HEDRACE1", least byte first
-inline constexpr std::uint32_t kLayoutVersion = 3;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 inline constexpr std::uint32_t kEndianMark = 0x01020304;
 inline constexpr std::size_t kLine = 64;
 inline constexpr std::size_t kPage = 4096;
@@ -64,6 +65,8 @@ struct Header {
     std::uint64_t origin_epoch;
     std::uint64_t origin_position;
     std::uint64_t start_index;
+    std::uint32_t shared_consumers;  // 1: consumers attach, and share the records
+    std::uint32_t reserved;
     HeaderField fields[kMaxFields];
 };
 static_assert(sizeof(Header) <= kPage);
@@ -83,12 +86,19 @@ struct BasicControl {
     using Atomic = typename P::template Atomic<T>;
 
     alignas(kLine) Atomic<std::uint32_t> phase;  // headrace::Phase
-    Atomic<std::uint32_t> incomplete;
+    Atomic<std::uint32_t> incomplete;            // headrace::ring::Incomplete
     // Bumped after an index was given back and after every death: a producer that has looked at the
     // bitmap since need not look again.
     Atomic<std::uint64_t> returns;
+    // Raised by resets: indices below it are passed over, and the sampler's index 0 is this one.
+    Atomic<std::uint64_t> floor;
 
     alignas(kLine) Atomic<std::uint64_t> tail;  // a hint, never ahead of the truth
+
+    // Consumers that share: the first index that none of them has taken, a hint like the tail; and,
+    // bumped after every death of one, a count for `returned` as `returns` is for producers.
+    alignas(kLine) Atomic<std::uint64_t> head;
+    Atomic<std::uint64_t> redeliveries;
 
     // Producers asleep. `space_bell` is the futex.
     alignas(kLine) Atomic<std::uint32_t> producers_asleep;
@@ -100,6 +110,7 @@ struct BasicControl {
     // The consumer asleep: the index it waits for, or kNobody. `ready_bell` is the futex.
     alignas(kLine) Atomic<std::uint64_t> wanted;
     Atomic<std::uint32_t> ready_bell;
+    Atomic<std::uint32_t> consumers_asleep;  // consumers that share; they want `head`
 
     alignas(kLine) SharedText<kAbortReasonBytes> abort_reason;
 };
@@ -109,7 +120,7 @@ inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
 struct TrainerCounters {
     using Counter = std::atomic<std::uint64_t>;
     alignas(kLine) Counter delivered, prefetched, discarded, skipped, died, dropped, invalid;
-    Counter deaths, alarms, huge_pages;
+    Counter deaths, alarms, huge_pages, redelivered;
     alignas(kLine) Counter batches, payload_bytes, padding_bytes, link_bytes;
     Counter loader_started_ns, loader_ended_ns, trainer_waited_ns, waited_for_producers_ns,
         waited_for_copies_ns;
@@ -118,18 +129,46 @@ struct TrainerCounters {
     SharedText<16> device, host_memory;
 };
 
-struct ProducerCell {
+// What control.incomplete says.
+enum class Incomplete : std::uint32_t { no = 0, error = 1, allowed = 2 };
+
+// Who has, or had, an id. By the trainer's service thread.
+struct MemberCell {
     using Counter = std::atomic<std::uint64_t>;
-    // By the trainer's service thread.
     alignas(kLine) std::atomic<std::uint32_t> state;  // headrace::ProducerState; 0: never used
     std::atomic<std::uint32_t> incarnation;
     std::atomic<std::int64_t> pid;
     Counter attached_ns, detached_ns;
     SharedText<kIdentityBytes> identity;
+};
+
+struct ProducerCell : MemberCell {
     // By the producer.
     alignas(kLine) Counter claimed, published, skipped, dropped, returned, payload_bytes;
     Counter waited_ns, waiting_since_ns, alarms;
 };
+
+// What became of an index that a consumer was done with. The holes are in the order of HoleKind.
+enum class Settled : std::uint32_t { delivered, skipped, died, dropped, invalid, discarded };
+inline constexpr std::size_t kSettledKinds = 6;
+
+template <class P>
+struct BasicConsumerCell : MemberCell {
+    template <class T>
+    using Atomic = typename P::template Atomic<T>;
+    // By the consumer. The counters go on over all that ever had the id, for the books' sake.
+    //
+    // `settling` is the index, plus one, that it lets go of; before that it writes down as which
+    // kind, and what the counter of that kind was. If it dies, the slot's word tells whether it has
+    // let go, and the counter is set to what it must be: no index is counted twice or never.
+    alignas(kLine) Atomic<std::uint64_t> settling, counted_before;
+    Atomic<std::uint32_t> settled_as;
+    Atomic<std::uint64_t> counts[kSettledKinds];
+    alignas(kLine) Counter payload_bytes, padding_bytes;
+    Counter waited_ns, waiting_since_ns, alarms;
+    Counter delivered_before;  // by those who had the id earlier; by the trainer
+};
+using ConsumerCell = BasicConsumerCell<SystemPlatform>;
 
 template <class P>
 struct BasicSlotDescriptor {
@@ -152,7 +191,7 @@ static_assert(std::atomic<char>::is_always_lock_free);
 
 // Where everything lies: a pure function of schema and slots, which both sides compute.
 struct Geometry {
-    std::uint64_t control, trainer, producers, returned, descriptors, reasons;
+    std::uint64_t control, trainer, producers, consumers, returned, descriptors, reasons;
     std::vector<std::uint64_t> field_offset, row_bytes;
     std::uint64_t memory_bytes;
 
@@ -170,10 +209,19 @@ struct Description {
     std::uint32_t slots = 0;
     std::optional<Sampler> sampler;
     std::uint64_t start_index = 0;
+    bool shared_consumers = false;
     std::int64_t trainer_pid = 0;
     std::uint64_t created_ns = 0;
 
+    // Of a ring that was not reset.
     std::uint64_t end_index() const { return sampler ? sampler->end_index() : Sampler::kEndless; }
+    // Of an index at or above `floor`, which is the sampler's index 0.
+    std::uint64_t epoch_of(std::uint64_t index, std::uint64_t floor) const noexcept {
+        return sampler ? sampler->epoch_of(index - floor) : 0;
+    }
+    std::uint64_t item_of(std::uint64_t index, std::uint64_t floor) const noexcept {
+        return sampler ? sampler->item_of(index - floor) : index;
+    }
 };
 
 // Writes header and initial words into zeroed memory; the magic last.

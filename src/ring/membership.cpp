@@ -1,4 +1,4 @@
-// The part of the service that lets producers in and sees them off.
+// The part of the service that lets producers, and consumers that share, in and sees them off.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -25,6 +25,10 @@ constexpr std::size_t kMaxStrangers = 64;
 constexpr const char* kOtherRelease =
     "the message is not of this version of Headrace; build trainer and producer from the same "
     "release";
+
+std::string kind_of(Role role) {
+    return role == Role::consumer ? "consumer " : "producer ";
+}
 
 template <std::size_t N>
 std::string text_in(const char (&bytes)[N]) {
@@ -104,10 +108,20 @@ std::string Service::reason_to_refuse(int socket, const Hello& hello,
                     : "");
     }
     if (hello.role == static_cast<std::uint32_t>(Role::observer)) return {};
-    if (hello.role != static_cast<std::uint32_t>(Role::producer)) return "no such role";
-    if (fds.size() != 1 || !is_pidfd(fds[0].get())) return "a producer sends a pidfd of itself";
-    if (protocol_.phase() != Phase::open) return "the ring has ended";
-    return {};
+    const auto role = static_cast<Role>(hello.role);
+    if (role != Role::producer && role != Role::consumer) return "no such role";
+    if (role == Role::consumer && !options_.shared_consumers) {
+        return "its records are not shared by consumers (RingOptions::shared_consumers)";
+    }
+    if (fds.size() != 1 || !is_pidfd(fds[0].get())) return "who attaches sends a pidfd of itself";
+    return reason_to_end(role);
+}
+
+// Who consumes may come as long as there is something to take.
+std::string Service::reason_to_end(Role role) const {
+    const Phase phase = protocol_.phase();
+    if (phase == Phase::open || (role == Role::consumer && phase == Phase::drain)) return {};
+    return "the ring has ended";
 }
 
 void Service::refuse(int socket, const std::string& why) {
@@ -140,7 +154,8 @@ void Service::welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueF
     const bool is_elsewhere = peer_of(socket.get()).pid != hello.pid;
     const std::string identity = text_in(hello.identity);
     Member& member =
-        admit(hello.pid, is_elsewhere ? identity_at_host(identity, text_in(hello.host)) : identity);
+        admit(hello.pid, is_elsewhere ? identity_at_host(identity, text_in(hello.host)) : identity,
+              static_cast<Role>(hello.role));
     member.is_elsewhere = is_elsewhere;
     const Owner owner = member.owner;
     answer.owner = owner.id;
@@ -164,31 +179,32 @@ void Service::welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueF
     }
 }
 
-Service::Member& Service::admit(std::int64_t pid, const std::string& identity) {
+Service::Member& Service::admit(std::int64_t pid, const std::string& identity, Role role) {
     if (members_.size() >= kMaxProducers) {
+        const bool shares = options_.shared_consumers;
         throw SystemError("ring \"" + options_.name + "\": " + std::to_string(kMaxProducers) +
-                          " producers are attached already, which is the most");
+                          (shares ? " producers and consumers" : " producers") +
+                          " are attached already, which is the most");
     }
     // Onwards from the last one, so that those who went stay in the statistics for a while.
     do {
         last_id_ = last_id_ % (kOwners - 1) + 1;
     } while (members_.contains(last_id_));
-    ProducerCell& cell = protocol_.producer(last_id_);
     Member member;
-    member.owner = {last_id_, (cell.incarnation.load() + 1) % kIncarnations};
+    incarnations_[last_id_] = (incarnations_[last_id_] + 1) % kIncarnations;
+    member.owner = {last_id_, incarnations_[last_id_]};
+    member.role = role;
     member.pid = pid;
     member.identity = identity;
-    // Not `returned` and `alarms`, which are summed up over all that an id ever stood for.
-    for (auto* counter :
-         {&cell.claimed, &cell.published, &cell.skipped, &cell.dropped, &cell.payload_bytes,
-          &cell.waited_ns, &cell.waiting_since_ns, &cell.detached_ns}) {
-        counter->store(0, std::memory_order_relaxed);
-    }
+    clear_cell(member);
+    MemberCell& cell = cell_of(member);
     cell.incarnation.store(member.owner.incarnation);
     cell.pid.store(pid);
     cell.identity.store(identity);
     cell.attached_ns.store(now_ns());
     cell.state.store(static_cast<std::uint32_t>(ProducerState::attached));
+    if (role == Role::consumer) return members_[last_id_] = std::move(member);
+    ++producers_here_;
     ++ever_;
     // One of those that were expected anyway takes nobody's place.
     member.took_vacancy = vacancies_ > 0 && ever_ > options_.producers;
@@ -196,12 +212,34 @@ Service::Member& Service::admit(std::int64_t pid, const std::string& identity) {
     return members_[last_id_] = std::move(member);
 }
 
-Owner Service::enlist(const std::string& identity) {
+MemberCell& Service::cell_of(const Member& member) const noexcept {
+    if (member.role == Role::consumer) return protocol_.consumer(member.owner.id);
+    return protocol_.producer(member.owner.id);
+}
+
+void Service::clear_cell(const Member& member) noexcept {
+    const auto clear = [](auto&... counters) {
+        (counters.store(0, std::memory_order_relaxed), ...);
+    };
+    // An id was perhaps that of one of the other kind before.
+    ProducerCell& producer = protocol_.producer(member.owner.id);
+    ConsumerCell& consumer = protocol_.consumer(member.owner.id);
+    clear(producer.state, consumer.state, producer.detached_ns, consumer.detached_ns);
+    // Not `returned`, `alarms` and `counts`, which are summed up over all that an id ever stood
+    // for.
+    clear(producer.claimed, producer.published, producer.skipped, producer.dropped,
+          producer.payload_bytes, producer.waited_ns, producer.waiting_since_ns);
+    clear(consumer.waited_ns, consumer.waiting_since_ns, consumer.settling);
+    consumer.delivered_before.store(
+        consumer.counts[static_cast<std::size_t>(Settled::delivered)].load());
+}
+
+Owner Service::enlist(const std::string& identity, Role role) {
     const std::lock_guard lock(mutex_);
-    if (protocol_.phase() != Phase::open) {
-        throw SystemError("ring \"" + options_.name + "\": the ring has ended");
+    if (const std::string why = reason_to_end(role); !why.empty()) {
+        throw SystemError("ring \"" + options_.name + "\": " + why);
     }
-    const Owner owner = admit(getpid(), identity).owner;
+    const Owner owner = admit(getpid(), identity, role).owner;
     kick();  // there is somebody to look after
     return owner;
 }
@@ -225,7 +263,7 @@ std::string Service::list_members() const {
     for (const auto& [id, member] : members_) {
         if (told++ == kMost)
             return text + " and " + std::to_string(members_.size() - kMost) + " more";
-        text += (text.empty() ? "producer " : ", producer ") + std::to_string(id) + " (" +
+        text += (text.empty() ? "" : ", ") + kind_of(member.role) + std::to_string(id) + " (" +
                 member.identity + ", pid " + std::to_string(member.pid) + ")";
     }
     return text.empty() ? "nobody" : text;
@@ -244,7 +282,9 @@ void Service::hear_member(Owner owner) {
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (received > 0 && farewell.magic == kWireMagic) {
         if (farewell.kind == Farewell::never_came) {
-            protocol_.reap(owner, false, {});  // it holds nothing, if that is true
+            // It holds nothing, if that is true.
+            protocol_.reap(owner, false, {});
+            protocol_.reap_consumer(owner, "a consumer that never came");
             return withdraw(owner);
         }
         bury(owner,
@@ -261,8 +301,7 @@ void Service::hear_member(Owner owner) {
     // still write as far as we can prove, so what it holds stays held until it dies.
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, member.socket.get(), nullptr);
     member.socket.reset();
-    protocol_.producer(owner.id).state.store(
-        static_cast<std::uint32_t>(ProducerState::contact_lost));
+    cell_of(member).state.store(static_cast<std::uint32_t>(ProducerState::contact_lost));
     messages_.say(Severity::warning, name_of_member(member) +
                                          " closed its socket and lives on: contact lost; what it "
                                          "holds is handed on when it dies");
@@ -279,9 +318,12 @@ void Service::withdraw(Owner owner) {
     const auto found = members_.find(owner.id);
     if (found == members_.end() || found->second.owner.incarnation != owner.incarnation) return;
     forget_descriptors(found->second);
-    --ever_;
-    if (found->second.took_vacancy) ++vacancies_;
-    protocol_.producer(owner.id).state.store(0);  // nobody's
+    if (found->second.role == Role::producer) {
+        --ever_;
+        --producers_here_;
+        if (found->second.took_vacancy) ++vacancies_;
+    }
+    cell_of(found->second).state.store(0);  // nobody's
     members_.erase(found);
 }
 
@@ -292,28 +334,43 @@ void Service::bury(Owner owner, ProducerState how) {
     members_.erase(found);
     forget_descriptors(member);
     const bool died = how == ProducerState::died;
-    const std::string who = "producer " + std::to_string(owner.id) +
+    const std::string who = kind_of(member.role) + std::to_string(owner.id) +
                             (member.is_elsewhere ? " (" + member.identity + ")"
                                                  : " (pid " + std::to_string(member.pid) + ")");
-    ProducerCell& cell = protocol_.producer(owner.id);
+    MemberCell& cell = cell_of(member);
     cell.detached_ns.store(now_ns());
     cell.state.store(static_cast<std::uint32_t>(how));
     if (died) raise(protocol_.trainer().deaths);
+    if (member.role == Role::consumer) {
+        const Reaped reaped = protocol_.reap_consumer(member.owner, who);
+        raise(protocol_.trainer().redelivered, reaped.returned);
+        return note_departure(member, how, reaped);
+    }
     // Before the reaping, which wakes everybody: whoever looks then finds it counted.
     if (how != ProducerState::finished) ++vacancies_;
+    --producers_here_;
     alone_since_ = Clock::now();
     const Reaped reaped = protocol_.reap(member.owner, died, who);
-    raise(cell.returned, reaped.returned);
-    if (how == ProducerState::finished) return;
+    raise(protocol_.producer(owner.id).returned, reaped.returned);
+    note_departure(member, how, reaped);
+}
+
+void Service::note_departure(const Member& member, ProducerState how, const Reaped& reaped) {
+    const bool died = how == ProducerState::died;
+    if (how == ProducerState::finished && reaped.returned + reaped.lost == 0) return;
     messages_.say(Severity::warning,
-                  name_of_member(member) + (died ? " died" : " left without finishing") + "; " +
-                      std::to_string(reaped.returned) + " of its records go to another, " +
+                  name_of_member(member) +
+                      (died                             ? " died"
+                       : how == ProducerState::finished ? " finished"
+                                                        : " left without finishing") +
+                      "; " + std::to_string(reaped.returned) + " of its records go to another, " +
                       std::to_string(reaped.lost) + " are lost");
 }
 
 std::string Service::name_of_member(const Member& member) const {
-    return "ring \"" + options_.name + "\": producer " + std::to_string(member.owner.id) + " (" +
-           member.identity + ", pid " + std::to_string(member.pid) + ")";
+    return "ring \"" + options_.name + "\": " + kind_of(member.role) +
+           std::to_string(member.owner.id) + " (" + member.identity + ", pid " +
+           std::to_string(member.pid) + ")";
 }
 
 }  // namespace headrace::ring

@@ -3,7 +3,7 @@
 
 #include "headrace/error.hpp"
 #include "headrace/stats.hpp"
-#include "ring/producer_core.hpp"
+#include "ring/participant.hpp"
 #include "ring/rendezvous.hpp"
 #include "ring/snapshot.hpp"
 
@@ -19,7 +19,7 @@ Observer::Observer(std::string_view name, std::string directory, std::chrono::mi
     : impl_(new Impl{
           detail::attach(
               name, {.timeout = std::chrono::milliseconds(0), .directory = std::move(directory)},
-              true, patience),
+              ring::Role::observer, patience),
           {}}) {
     impl_->protocol =
         ring::Protocol(impl_->attachment.mapping.bytes(), impl_->attachment.description);

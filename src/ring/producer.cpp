@@ -7,48 +7,30 @@
 #include "headrace/error.hpp"
 #include "ring/deadline.hpp"
 #include "ring/producer_core.hpp"
-#include "ring/rendezvous.hpp"
-#include "ring/ring_core.hpp"
 
 namespace headrace {
 
 namespace detail {
 
-namespace {
-
-// Counters with one writer need no locked instruction.
-void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
-    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
-
-}  // namespace
-
 ProducerCore::ProducerCore(Attachment attachment)
-    : socket_(std::move(attachment.socket)),
-      trainer_pidfd_(std::move(attachment.trainer_pidfd)),
-      mapping_(std::move(attachment.mapping)),
-      description_(std::move(attachment.description)),
-      trainer_(std::move(attachment.trainer)),
-      protocol_(mapping_.bytes(), description_),
-      me_(attachment.owner),
-      cell_(&protocol_.producer(me_.id)),
+    : part_(std::move(attachment)),
+      protocol_(part_.protocol()),
+      cell_(protocol_.producer(part_.me().id)),
       fields_(protocol_.rows().fields) {}
 
 ProducerCore::ProducerCore(std::shared_ptr<RingCore> ring, const std::string& identity)
-    : ring_(std::move(ring)),
-      description_(ring_->description()),
-      protocol_(ring_->protocol()),
-      me_(ring_->enlist(identity)),
-      cell_(&protocol_.producer(me_.id)),
+    : part_(std::move(ring), identity, ring::Role::producer),
+      protocol_(part_.protocol()),
+      cell_(protocol_.producer(part_.me().id)),
       fields_(protocol_.rows().fields) {}
 
 Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
     switch (claim.state) {
         case ring::ClaimState::claimed:
-            raise(cell_->claimed);
+            raise_own(cell_.claimed);
             return ClaimedRecord(this, fields_, protocol_.slot_of(claim.index), claim.index,
-                                 claim.word);
-        case ring::ClaimState::aborted: throw_aborted();
+                                 claim.word, claim.floor);
+        case ring::ClaimState::aborted: part_.throw_aborted();
         case ring::ClaimState::end: return Outcome::end;
         case ring::ClaimState::nothing_yet: break;
     }
@@ -56,38 +38,29 @@ Result<ClaimedRecord> ProducerCore::made_of(const ring::Claim& claim) {
 }
 
 Result<ClaimedRecord> ProducerCore::try_claim() {
-    if (finished_) return Outcome::end;
-    const ring::Claim claim = protocol_.try_claim(me_, memory_);
-    if (claim.state == ring::ClaimState::nothing_yet) look_at_trainer();
+    if (part_.is_finished()) return Outcome::end;
+    const ring::Claim claim = protocol_.try_claim(part_.me(), memory_);
+    if (claim.state == ring::ClaimState::nothing_yet) part_.look_at_trainer();
     return made_of(claim);
 }
 
 Result<ClaimedRecord> ProducerCore::claim(std::optional<Clock::time_point> deadline) {
-    if (finished_) return Outcome::end;
-    const ring::Claim claim = protocol_.try_claim(me_, memory_);
+    if (part_.is_finished()) return Outcome::end;
+    const ring::Claim claim = protocol_.try_claim(part_.me(), memory_);
     if (claim.state != ring::ClaimState::nothing_yet) return made_of(claim);
     return wait_and_claim(deadline);
 }
 
 Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_point> deadline) {
     ring::Claim claim{ring::ClaimState::nothing_yet};
-    const std::uint64_t began = ring::now_ns();
-    cell_->waiting_since_ns.store(began, std::memory_order_relaxed);
-    struct Account {  // also when the wait ends by an exception
-        ring::ProducerCell& cell;
-        std::uint64_t began;
-        ~Account() {
-            raise(cell.waited_ns, ring::now_ns() - began);
-            cell.waiting_since_ns.store(0, std::memory_order_relaxed);
-        }
-    } account{*cell_, began};
+    const WaitAccount account(cell_);
     bool alarmed = false;
     ring::SleepTicket slept{};
     for (;;) {
         const ring::SleepTicket ticket = protocol_.announce_producer_sleep();
-        claim = protocol_.try_claim(me_, memory_);
+        claim = protocol_.try_claim(part_.me(), memory_);
         if (claim.state != ring::ClaimState::nothing_yet) {
-            if (alarmed && protocol_.was_due(slept, claim.index)) raise(cell_->alarms);
+            if (alarmed && protocol_.was_due(slept, claim.index)) raise_own(cell_.alarms);
             break;
         }
         alarmed = false;
@@ -96,7 +69,7 @@ Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_poi
         if (deadline) {
             wait = std::min(wait, ring::time_left(*deadline));
             if (wait.count() == 0) {
-                look_at_trainer();
+                part_.look_at_trainer();
                 break;
             }
         }
@@ -111,29 +84,14 @@ Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_poi
 // Half a second without a wake-up. The trainer may have died, or somebody died or was stopped
 // between giving an index back and saying so: look at everything again.
 void ProducerCore::look_after_alarm() {
-    trainer_seen_ = {};
-    look_at_trainer();
+    part_.forget_last_look();
+    part_.look_at_trainer();
     memory_.returns = ~std::uint64_t{0};
-}
-
-// At most once an alarm time, for those who poll.
-void ProducerCore::look_at_trainer() {
-    const Clock::time_point now = Clock::now();
-    if (now - trainer_seen_ < ring::kAlarm) return;
-    trainer_seen_ = now;
-    if (trainer_pidfd_ && ring::is_dead(trainer_pidfd_.get())) {
-        throw RingAborted("ring \"" + description_.name + "\": the trainer (" + trainer_ +
-                          ") died");
-    }
-}
-
-bool ProducerCore::is_ours() const noexcept {
-    return made_in_.is_here();
 }
 
 void ProducerCore::publish(std::uint64_t index, std::uint64_t word,
                            std::span<const std::int64_t> lengths) {
-    if (finished_) throw_revoked(index);  // its slot may be another's by now
+    if (part_.is_finished()) throw_revoked(index);  // its slot may be another's by now
     if (lengths.size() != fields_.size()) refuse_lengths(index, lengths);
     std::uint64_t payload = 0;
     for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -142,13 +100,13 @@ void ProducerCore::publish(std::uint64_t index, std::uint64_t word,
         payload += length * fields_[i].element_bytes;
     }
     if (!protocol_.publish(index, word, lengths)) throw_revoked(index);
-    raise(cell_->published);
-    raise(cell_->payload_bytes, payload);
+    raise_own(cell_.published);
+    raise_own(cell_.payload_bytes, payload);
 }
 
 void ProducerCore::refuse_lengths(std::uint64_t index,
                                   std::span<const std::int64_t> lengths) const {
-    const Schema& schema = description_.schema;
+    const Schema& schema = this->schema();
     const std::string record = "record " + std::to_string(index) + ": ";
     for (std::size_t i = 0; i < std::min(lengths.size(), schema.size()); ++i) {
         if (lengths[i] >= 0 && lengths[i] <= std::int64_t{schema[i].capacity}) continue;
@@ -161,46 +119,25 @@ void ProducerCore::refuse_lengths(std::uint64_t index,
 }
 
 void ProducerCore::skip(std::uint64_t index, std::uint64_t word, std::string_view reason) {
-    if (finished_) throw_revoked(index);
+    if (part_.is_finished()) throw_revoked(index);
     if (!protocol_.skip(index, word, {HoleKind::skipped, std::string(reason)})) {
         throw_revoked(index);
     }
-    raise(cell_->skipped);
+    raise_own(cell_.skipped);
 }
 
 void ProducerCore::drop(std::uint64_t index, std::uint64_t word) noexcept {
-    if (finished_ || !is_ours()) return;  // given back by finish(), or the parent's
+    if (part_.is_finished() || !part_.is_ours()) return;  // given back by finish(), or the parent's
     bool came_back = false;
     if (!protocol_.give_back(index, word, came_back)) return;  // taken back already: finished
-    raise(cell_->dropped);
-    if (came_back) cell_->returned.fetch_add(1, std::memory_order_relaxed);
-}
-
-void ProducerCore::finish(bool left) noexcept {
-    if (std::exchange(finished_, true)) return;
-    if (!is_ours()) {
-        socket_.reset();  // the parent's copy goes on
-        return;
-    }
-    if (ring_) {
-        ring_->discharge(me_, left);
-        return;
-    }
-    const ring::Farewell farewell{ring::kWireMagic,
-                                  left ? ring::Farewell::left : ring::Farewell::finished};
-    ring::send_message(socket_.get(), std::as_bytes(std::span(&farewell, 1)));
-    socket_.reset();
-}
-
-void ProducerCore::throw_aborted() const {
-    const std::string reason = protocol_.control().abort_reason.load();
-    throw RingAborted("ring \"" + description_.name + "\": the trainer ended it with an error" +
-                      (reason.empty() ? "" : ": " + reason));
+    raise_own(cell_.dropped);
+    if (came_back) cell_.returned.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ProducerCore::throw_revoked(std::uint64_t index) const {
-    throw Error("ring \"" + description_.name + "\": record " + std::to_string(index) +
-                (finished_ ? " was given back by finish()" : " is no longer this producer's"));
+    throw Error(
+        "ring \"" + description().name + "\": record " + std::to_string(index) +
+        (part_.is_finished() ? " was given back by finish()" : " is no longer this producer's"));
 }
 
 }  // namespace detail
@@ -213,6 +150,7 @@ ClaimedRecord& ClaimedRecord::operator=(ClaimedRecord&& other) noexcept {
     std::swap(slot_, other.slot_);
     std::swap(index_, other.index_);
     std::swap(word_, other.word_);
+    std::swap(floor_, other.floor_);
     return *this;
 }
 
@@ -229,13 +167,11 @@ const Schema& ClaimedRecord::schema() const {
 }
 
 std::uint64_t ClaimedRecord::epoch() const {
-    const auto& sampler = claimed().sampler();
-    return sampler ? sampler->epoch_of(index_) : 0;
+    return claimed().description().epoch_of(index_, floor_);
 }
 
 std::uint64_t ClaimedRecord::item() const {
-    const auto& sampler = claimed().sampler();
-    return sampler ? sampler->item_of(index_) : index_;
+    return claimed().description().item_of(index_, floor_);
 }
 
 std::uint32_t ClaimedRecord::attempt() const noexcept {
@@ -284,7 +220,8 @@ Producer::~Producer() {
 }
 
 Producer Producer::attach(std::string_view name, const AttachOptions& options) {
-    return Producer(std::make_unique<detail::ProducerCore>(detail::attach(name, options, false)));
+    return Producer(std::make_unique<detail::ProducerCore>(
+        detail::attach(name, options, ring::Role::producer)));
 }
 
 Producer Producer::attach(std::string_view name, std::chrono::milliseconds timeout) {

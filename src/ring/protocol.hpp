@@ -37,7 +37,8 @@ enum class ClaimState { claimed, nothing_yet, end, aborted };
 struct Claim {
     ClaimState state;
     std::uint64_t index = 0;
-    std::uint64_t word = 0;  // as it stands in the slot now
+    std::uint64_t word = 0;   // as it stands in the slot now
+    std::uint64_t floor = 0;  // the index that is the sampler's index 0
 };
 
 // What a producer remembers between claims. `returns` is the value of Control::returns up to which
@@ -52,6 +53,28 @@ struct SleepTicket {
     std::uint32_t bell;
     std::uint64_t tail;
     std::uint64_t released_wanted;
+};
+
+enum class TakeState {
+    taken,        // a record
+    hole,         // what will never be one
+    discarded,    // an index below the floor of a reset
+    nothing_yet,  // others are writing, or hold what may come back
+    end,
+    aborted,
+};
+
+// What a consumer that shares the ring took; it lets go of the first three by settle().
+struct Take {
+    TakeState state;
+    std::uint64_t index = 0;
+    std::uint64_t floor = 0;   // as in Claim
+    std::uint32_t deaths = 0;  // of consumers that had it before
+};
+
+// What such a consumer remembers between takes: as `returns` of ClaimMemory.
+struct TakeMemory {
+    std::uint64_t redeliveries = 0;
 };
 
 struct Reason {
@@ -109,6 +132,7 @@ class BasicProtocol {
 
     // The consumer, one thread at a time.
     bool is_settled_at(std::uint64_t index) const noexcept;
+    bool is_free_at(std::uint64_t index) const noexcept;
     // Leases a settled index: ready or hole is returned, free when it was neither.
     SlotState take(std::uint64_t index) noexcept;
     std::uint32_t length(std::uint64_t index, std::size_t field) const noexcept;
@@ -118,8 +142,11 @@ class BasicProtocol {
     void release(std::span<const std::uint64_t> indices) noexcept;
     // True while the slot of `index` is still leased on behalf of its previous lap.
     bool is_blocked_by_lease(std::uint64_t index) const noexcept;
-    // Sleeps until `index` is settled, for `timeout` at most; false when all of it has passed. Only
-    // in an open ring: at its end there is nothing to wait for.
+    // Leases an index below the floor, so that it can be released: one that is settled, or that
+    // nobody has claimed. False while it is being written, or the lap before it is leased.
+    bool take_below_floor(std::uint64_t index) noexcept;
+    // Sleeps until `index` is settled or can be passed over, for `timeout` at most; false when all
+    // of it has passed. Only in an open ring: at its end there is nothing to wait for.
     // `interrupted` is looked at after the announcement: set it, then ring_consumer().
     bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
                            const Atomic<bool>& interrupted) noexcept;
@@ -128,9 +155,22 @@ class BasicProtocol {
     // calls it, for what they want may be more than it will ever give back.
     void wake_producers() noexcept;
 
+    // Consumers that share the ring, any number of them. What one takes is its own until it settles
+    // it, one thread at a time, or until it is proven dead. `holds_some`: it holds records itself,
+    // and so waits at the end for nobody: others may be waiting for just these.
+    Take try_take(Owner me, TakeMemory& memory, bool holds_some) noexcept;
+    // Gives the slot back to the producers and counts the index, both or neither.
+    void settle(std::uint64_t index, Settled as, BasicConsumerCell<P>& mine) noexcept;
+    // Sleeps until there may be something to take. Call try_take() after announce_take() and before
+    // sleep_until_rung(), with the value that it returned.
+    std::uint32_t announce_take() noexcept;
+    bool sleep_until_rung(std::uint32_t bell, std::chrono::nanoseconds timeout) noexcept;
+
     // The trainer's service thread. What a dead or gone owner was writing comes back or becomes a
     // hole; `died` makes holes of a stream ring's. Returns how many came back and were lost.
     Reaped reap(Owner owner, bool died, const std::string& who) noexcept;
+    // What a dead or gone consumer had taken goes to another, or becomes a hole at the third time.
+    Reaped reap_consumer(Owner owner, const std::string& who) noexcept;
     // Indices below the tail that came back and that nobody will claim any more become holes.
     void bury_returned() noexcept;
     void wake_everybody() noexcept;
@@ -140,8 +180,17 @@ class BasicProtocol {
     // Whether this side has ever tried to set it: the memory may say what nobody of ours did.
     bool has_set(Phase phase) const noexcept { return phases_set_.has(phase); }
 
+    // Every index that may have been claimed so far is passed over from now on; returns the new
+    // floor, which is where the sampler starts anew. The trainer's side, one thread at a time.
+    std::uint64_t raise_floor() noexcept;
+    // The floor as the trainer's side set it, whatever the memory says; `floor` outlives this.
+    void keep_floor_in(Atomic<std::uint64_t>& floor) noexcept;
+    std::uint64_t floor() const noexcept { return floor_->load(); }
+
     Phase phase() const noexcept;
-    std::uint64_t end_index() const noexcept { return end_index_; }
+    std::uint64_t end_index() const noexcept {
+        return run_length_ == Sampler::kEndless ? run_length_ : floor() + run_length_;
+    }
     // Every index up to the end is published, a hole, or gone by.
     bool is_all_settled(std::uint64_t& settled_below) const noexcept;
     // The first index that was never claimed: the tail, less what nobody has helped it forward yet.
@@ -159,6 +208,7 @@ class BasicProtocol {
     BasicControl<P>& control() const noexcept { return *control_; }
     TrainerCounters& trainer() const noexcept { return *trainer_; }
     ProducerCell& producer(std::uint32_t id) const noexcept { return producers_[id]; }
+    BasicConsumerCell<P>& consumer(std::uint32_t id) const noexcept { return consumers_[id]; }
 
   private:
     using Descriptor = BasicSlotDescriptor<P>;
@@ -167,6 +217,17 @@ class BasicProtocol {
         return descriptors_[slot_of(index)];
     }
     Claim claim_returned(Owner me) noexcept;
+    bool undo_claim_below_floor(std::uint64_t index, std::uint64_t word,
+                                std::uint64_t floor) noexcept;
+    void clear_note(std::uint64_t slot) noexcept;
+    void after_release(std::uint64_t released) noexcept;
+    Take take_returned(Owner me, std::uint64_t head) noexcept;
+    Take try_lease(Owner me, std::uint64_t index, std::uint64_t word) noexcept;
+    Take nothing_to_take(bool is_over, bool holds_some) const noexcept;
+    bool is_anything_held() const noexcept;
+    void ring_sharers() noexcept;
+    void finish_settling(BasicConsumerCell<P>& cell) noexcept;
+    void recount_released() noexcept;
     void note_return(std::uint64_t slot) noexcept;
     void after_return() noexcept;
     void write_reason(std::uint64_t slot, const Reason& reason) noexcept;
@@ -175,13 +236,16 @@ class BasicProtocol {
     std::uint32_t slots_ = 0;
     std::uint64_t mask_ = 0;  // slots - 1 where that is a mask, else 0
     std::uint64_t start_index_ = 0;
-    std::uint64_t end_index_ = 0;
+    std::uint64_t run_length_ = 0;  // indices from the floor to the end
     bool is_stream_ = false;
     PhasesSet phases_set_;
     std::size_t field_count_ = 0;
     BasicControl<P>* control_ = nullptr;
+    const Atomic<std::uint64_t>* floor_ = nullptr;     // control_'s, or the trainer's own
+    Atomic<std::uint64_t>* trainers_floor_ = nullptr;  // the trainer's own, in the trainer
     TrainerCounters* trainer_ = nullptr;
     ProducerCell* producers_ = nullptr;
+    BasicConsumerCell<P>* consumers_ = nullptr;
     Atomic<std::uint64_t>* returned_ = nullptr;
     Descriptor* descriptors_ = nullptr;
     SlotReason* reasons_ = nullptr;

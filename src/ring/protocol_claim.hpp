@@ -30,10 +30,12 @@ Claim BasicProtocol<P>::try_claim(Owner me, ClaimMemory& memory) noexcept {
         }
 
         const std::uint64_t tail = control_->tail.load();
-        if (tail >= end_index_) {
+        if (tail >= end_index()) {
             return {is_all_settled(memory.settled_below) ? ClaimState::end
                                                          : ClaimState::nothing_yet};
         }
+        // The trainer is about to raise the tail to the floor, and wakes everybody then.
+        if (tail < floor()) return {ClaimState::nothing_yet};
         Descriptor& slot = descriptor(tail);
         std::uint64_t word = slot.word.load();
         const std::int64_t lap = distance(word, tail);
@@ -47,7 +49,10 @@ Claim BasicProtocol<P>::try_claim(Owner me, ClaimMemory& memory) noexcept {
             control_->tail.compare_exchange_strong(expected, tail + 1);
             // The next claim's line was last written by the consumer; have it come meanwhile.
             __builtin_prefetch(&descriptor(tail + 1), 1);
-            return {ClaimState::claimed, tail, mine};
+            // After the swap: who claims above the floor has seen it, see raise_floor().
+            const std::uint64_t floor = floor_->load();
+            if (undo_claim_below_floor(tail, mine, floor)) continue;
+            return {ClaimState::claimed, tail, mine, floor};
         }
         // Somebody claimed this index and has not moved the tail on yet, or died before: help.
         std::uint64_t expected = tail;
@@ -69,15 +74,28 @@ Claim BasicProtocol<P>::claim_returned(Owner me) noexcept {
             std::uint64_t word = descriptors_[slot].word.load();
             if (state_of(word) != SlotState::free) continue;
             const std::uint64_t index = index_in(word);
-            if (slot_of(index) != slot || index >= end_index_) continue;
+            if (slot_of(index) != slot || index < floor_->load() || index >= end_index()) continue;
             const std::uint64_t mine =
                 pack(index, SlotState::writing, me.id, me.incarnation, attempts_of(word));
             if (descriptors_[slot].word.compare_exchange_strong(word, mine)) {
-                return {ClaimState::claimed, index, mine};
+                const std::uint64_t floor = floor_->load();
+                if (undo_claim_below_floor(index, mine, floor)) continue;
+                return {ClaimState::claimed, index, mine, floor};
             }
         }
     }
     return {ClaimState::nothing_yet};
+}
+
+// True when there was something to undo: a reset passes over the index, and what item it stood for
+// can no longer be told. Killed before it is undone, the claimer is reaped like any other.
+template <class P>
+bool BasicProtocol<P>::undo_claim_below_floor(std::uint64_t index, std::uint64_t word,
+                                              std::uint64_t floor) noexcept {
+    if (index >= floor) return false;
+    const std::uint64_t free = pack(index, SlotState::free, kTrainer, 0, attempts_of(word));
+    if (descriptor(index).word.compare_exchange_strong(word, free)) after_settling(index);
+    return true;
 }
 
 template <class P>
@@ -87,8 +105,7 @@ bool BasicProtocol<P>::publish(std::uint64_t index, std::uint64_t word,
     for (std::size_t i = 0; i < lengths.size(); ++i) {
         slot.lengths[i].store(static_cast<std::uint32_t>(lengths[i]), std::memory_order_relaxed);
     }
-    const std::uint64_t ready = (word & ~std::uint64_t{7}) | std::uint64_t{2};
-    static_assert(static_cast<int>(SlotState::ready) == 2);
+    const std::uint64_t ready = pack(index, SlotState::ready, owner_of(word), incarnation_of(word));
     if (!slot.word.compare_exchange_strong(word, ready)) return false;
     after_settling(index);
     return true;
@@ -119,6 +136,8 @@ bool BasicProtocol<P>::give_back(std::uint64_t index, std::uint64_t word,
     const std::uint64_t free = pack(index, SlotState::free, kTrainer, 0, attempts);
     if (!descriptor(index).word.compare_exchange_strong(word, free)) return false;
     after_return();
+    // A consumer that passes over it waits for it to be let go of.
+    if (index < floor_->load()) after_settling(index);
     return true;
 }
 
@@ -153,8 +172,10 @@ void BasicProtocol<P>::write_reason(std::uint64_t slot, const Reason& reason) no
 template <class P>
 void BasicProtocol<P>::after_settling(std::uint64_t index) noexcept {
     if (control_->wanted.load() == index) ring_consumer();
+    // Those who share want the head, and have moved it there before they sleep.
+    if (control_->consumers_asleep.load() != 0 && control_->head.load() >= index) ring_sharers();
     // Near the end others may wait for just this: that no work can come back any more.
-    if (end_index_ != Sampler::kEndless && index + slots_ >= end_index_) wake_producers();
+    if (run_length_ != Sampler::kEndless && index + slots_ >= end_index()) wake_producers();
 }
 
 template <class P>
@@ -195,23 +216,25 @@ void BasicProtocol<P>::wake_producers() noexcept {
 
 template <class P>
 bool BasicProtocol<P>::is_all_settled(std::uint64_t& settled_below) const noexcept {
-    if (end_index_ == Sampler::kEndless) return false;
-    std::uint64_t index = end_index_ > slots_ ? end_index_ - slots_ : 0;
+    if (run_length_ == Sampler::kEndless) return false;
+    const std::uint64_t end = end_index();
+    std::uint64_t index = end > slots_ ? end - slots_ : 0;
     index = std::max({index, start_index_, settled_below});
-    for (; index < end_index_; ++index) {
+    for (; index < end; ++index) {
         const std::uint64_t word = descriptor(index).word.load();
         const std::int64_t lap = distance(word, index);
         if (lap < 0 || (lap == 0 && !is_settled(state_of(word)))) break;
     }
     settled_below = index;
-    return index >= end_index_;
+    return index >= end;
 }
 
 template <class P>
 std::uint64_t BasicProtocol<P>::true_tail() const noexcept {
     std::uint64_t tail = control_->tail.load();
     // A lap of the ring at the most: the words of the memory end it, whatever they are.
-    for (std::uint32_t step = 0; step < slots_ && tail < end_index_; ++step, ++tail) {
+    const std::uint64_t end = end_index();
+    for (std::uint32_t step = 0; step < slots_ && tail < end; ++step, ++tail) {
         const std::uint64_t word = descriptor(tail).word.load();
         const std::int64_t lap = distance(word, tail);
         if (lap < 0 || (lap == 0 && state_of(word) == SlotState::free)) break;

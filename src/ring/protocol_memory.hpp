@@ -9,6 +9,7 @@
 #include "ring/protocol.hpp"
 #include "ring/protocol_claim.hpp"
 #include "ring/protocol_service.hpp"
+#include "ring/protocol_share.hpp"
 #include "ring/protocol_take.hpp"
 
 namespace headrace::ring {
@@ -18,14 +19,16 @@ BasicProtocol<P>::BasicProtocol(std::span<std::byte> memory, const Description& 
     : slots_(description.slots),
       mask_((slots_ & (slots_ - 1)) == 0 ? slots_ - 1 : 0),
       start_index_(description.start_index),
-      end_index_(description.end_index()),
+      run_length_(description.end_index()),
       is_stream_(!description.sampler.has_value()),
       field_count_(description.schema.size()) {
     const Geometry g = Geometry::of(description.schema, description.slots);
     std::byte* const base = memory.data();
     control_ = reinterpret_cast<BasicControl<P>*>(base + g.control);
     trainer_ = reinterpret_cast<TrainerCounters*>(base + g.trainer);
+    floor_ = &control_->floor;
     producers_ = reinterpret_cast<ProducerCell*>(base + g.producers);
+    consumers_ = reinterpret_cast<BasicConsumerCell<P>*>(base + g.consumers);
     returned_ = reinterpret_cast<Atomic<std::uint64_t>*>(base + g.returned);
     descriptors_ = reinterpret_cast<Descriptor*>(base + g.descriptors);
     reasons_ = reinterpret_cast<SlotReason*>(base + g.reasons);

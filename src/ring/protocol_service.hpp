@@ -49,7 +49,34 @@ void BasicProtocol<P>::wake_everybody() noexcept {
     control_->producers_asleep.store(0);
     control_->space_bell.fetch_add(1);
     P::futex_wake_all(control_->space_bell);
+    control_->consumers_asleep.store(0);
     ring_consumer();
+}
+
+template <class P>
+void BasicProtocol<P>::keep_floor_in(Atomic<std::uint64_t>& floor) noexcept {
+    floor.store(control_->floor.load());
+    floor_ = trainers_floor_ = &floor;
+}
+
+// A lap above all that was ever claimed. An index at or above it can be claimed only after one that
+// was free when the tail was read has been claimed, published, taken and released; if that has not
+// happened by the time the floor is seen in the memory, whoever claims above it has seen it as
+// well. Those below it find it after their swap, see undo_claim_below_floor().
+template <class P>
+std::uint64_t BasicProtocol<P>::raise_floor() noexcept {
+    std::uint64_t floor = this->floor();
+    if (true_tail() <= floor) return floor;  // nothing was claimed since the last time
+    do {
+        floor = true_tail() + slots_;
+        if (trainers_floor_ != nullptr) trainers_floor_->store(floor);
+        control_->floor.store(floor);
+    } while (true_tail() > floor);
+    std::uint64_t tail = control_->tail.load();
+    while (tail < floor && !control_->tail.compare_exchange_weak(tail, floor)) {
+    }
+    wake_everybody();
+    return floor;
 }
 
 // Remembered first: who sees the phase finds that it was set.

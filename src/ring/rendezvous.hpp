@@ -16,9 +16,9 @@
 namespace headrace::ring {
 
 inline constexpr std::uint32_t kWireMagic = 0x45435248;  // "HRCE"
-inline constexpr std::uint32_t kWireVersion = 2;
+inline constexpr std::uint32_t kWireVersion = 3;
 
-enum class Role : std::uint32_t { producer = 1, observer = 2 };
+enum class Role : std::uint32_t { producer = 1, observer = 2, consumer = 3 };
 
 // From whoever attaches, with a pidfd of itself: a pidfd that is sent along proves a death across
 // pid namespaces too. Pid and names are as it sees itself: untrusted, and for people only.
@@ -42,7 +42,7 @@ struct Welcome {
     char refusal[256];
 };
 
-// From a producer that goes in order.
+// From a producer or consumer that goes in order.
 struct Farewell {
     enum Kind : std::uint32_t {
         finished = 1,

@@ -10,6 +10,7 @@
 #include "ring/in_name_of.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/ring_core.hpp"
+#include "ring/shared_consumer.hpp"
 #include "ring/snapshot.hpp"
 
 namespace headrace {
@@ -138,6 +139,7 @@ ring::Description describe(const RingOptions& options) {
                                   .slots = options.slots,
                                   .sampler = {},
                                   .start_index = 0,
+                                  .shared_consumers = options.shared_consumers,
                                   .trainer_pid = getpid(),
                                   .created_ns = ring::now_ns()};
     set_start(description, options);
@@ -160,6 +162,7 @@ RingCore::RingCore(RingOptions options)
     const bool huge = mapping_.collapse_into_huge_pages();
     ring::format(mapping_.bytes(), description_);
     protocol_ = ring::Protocol(mapping_.bytes(), description_);
+    protocol_.keep_floor_in(floor_);
     protocol_.trainer().huge_pages.store(huge ? 1 : 0);
     listener_ = ring::listen_at(directory_, options_.name);
     try {
@@ -176,16 +179,21 @@ RingCore::~RingCore() {
 }
 
 void RingCore::take_consumer_side() {
+    if (description_.shared_consumers) {
+        throw UsageError("ring \"" + options_.name +
+                         "\": its records are shared by consumers (shared_consumers); a loader "
+                         "needs a ring without that");
+    }
     if (consumer_taken_.exchange(true)) {
         throw UsageError("ring \"" + options_.name +
                          "\": a consumer or a loader takes its records already, wanted one");
     }
 }
 
-ring::Owner RingCore::enlist(const std::string& identity) {
+ring::Owner RingCore::enlist(const std::string& identity, ring::Role role) {
     const std::lock_guard lock(service_mutex_);
     if (!service_) throw SystemError("ring \"" + options_.name + "\": has ended");
-    return service_->enlist(identity);
+    return service_->enlist(identity, role);
 }
 
 void RingCore::discharge(ring::Owner owner, bool left) noexcept {
@@ -204,6 +212,18 @@ void RingCore::end(Phase phase, const std::string& reason) noexcept {
     if (now == Phase::closed || now == Phase::aborted) return;
     protocol_.control().abort_reason.store(reason);
     protocol_.set_phase(phase);
+}
+
+void RingCore::reset() {
+    const std::lock_guard lock(end_mutex_);
+    if (protocol_.phase() != Phase::open) {
+        throw UsageError("ring \"" + options_.name + "\": reset, but it has ended (" +
+                         std::string(name_of(protocol_.phase())) + ")");
+    }
+    const std::uint64_t floor = protocol_.raise_floor();
+    messages_.say(Severity::info, "ring \"" + options_.name +
+                                      "\": reset; records begin anew at record " +
+                                      std::to_string(floor));
 }
 
 void RingCore::shut_down() noexcept {
@@ -269,7 +289,10 @@ Producer Ring::producer(std::string identity) {
     return Producer(std::make_unique<detail::ProducerCore>(core_, identity));
 }
 
-Consumer Ring::consumer(ConsumerOptions options) {
+Consumer Ring::consumer(ConsumerOptions options, std::string identity) {
+    if (core_->description().shared_consumers) {
+        return Consumer(std::make_unique<detail::SharedConsumerCore>(core_, identity, options));
+    }
     return Consumer(std::make_unique<detail::ConsumerCore>(core_, options));
 }
 
@@ -279,6 +302,10 @@ void Ring::close() noexcept {
 
 void Ring::abort(const std::string& reason) noexcept {
     core_->end(Phase::aborted, reason);
+}
+
+void Ring::reset() {
+    core_->reset();
 }
 
 Stats Ring::stats() const {

@@ -34,19 +34,22 @@ class RingCore {
     // False in a forked child of the process that made it.
     bool is_this_process() const noexcept { return made_in_.is_here(); }
 
-    // Throws UsageError when somebody has the consumer's side already.
+    // Throws UsageError when somebody has the consumer's side already, or many share it.
     void take_consumer_side();
     void leave_consumer_side() noexcept { consumer_taken_.store(false); }
     // Where the next consumer goes on: the indices below were taken by one before it.
     std::uint64_t consumer_position = 0;
+    std::uint64_t consumer_floor = 0;
 
-    ring::Owner enlist(const std::string& identity);
+    ring::Owner enlist(const std::string& identity, ring::Role role);
     void discharge(ring::Owner owner, bool left) noexcept;
     // Who is attached now, for people.
     std::string attached();
 
     // The first ending counts; later ones change nothing.
     void end(Phase phase, const std::string& reason) noexcept;
+    // Throws UsageError when the ring has ended.
+    void reset();
     // Ends the service and takes the socket away.
     void shut_down() noexcept;
 
@@ -60,6 +63,7 @@ class RingCore {
     ring::UniqueFd memory_, listener_;
     ring::Mapping mapping_;
     ring::Protocol protocol_;
+    std::atomic<std::uint64_t> floor_{0};  // the protocol's, which no other process can write
     std::mutex service_mutex_;
     std::unique_ptr<ring::Service> service_;
     std::mutex end_mutex_;

@@ -109,10 +109,10 @@ void Service::handle(std::uint64_t what) {
 int Service::milliseconds_to_next_look() {
     const std::lock_guard lock(mutex_);
     std::int64_t wait = -1;
-    if (options_.stall.report_after.count() > 0 && !members_.empty()) {
+    if (options_.stall.report_after.count() > 0 && producers_here_ != 0) {
         wait = stall_tick().count();
     }
-    if (members_.empty() && ever_ > 0 && protocol_.phase() == Phase::open &&
+    if (producers_here_ == 0 && ever_ > 0 && protocol_.phase() == Phase::open &&
         !protocol_.is_all_settled(settled_below_)) {
         wait = std::clamp<std::int64_t>(options_.linger.count() / 4, 10, 1000);
     }
@@ -167,7 +167,7 @@ void Service::report_stall(std::uint64_t word, std::chrono::milliseconds held) {
 }
 
 void Service::end_if_nobody_is_left() {
-    if (!members_.empty() || ever_ == 0 || protocol_.phase() != Phase::open) return;
+    if (producers_here_ != 0 || ever_ == 0 || protocol_.phase() != Phase::open) return;
     const bool is_stream = options_.epoch_records == 0;
     if (!is_stream && protocol_.is_all_settled(settled_below_)) return;  // ends by itself
     if (is_stream && vacancies_ == 0 && ever_ >= options_.producers) {
@@ -186,7 +186,9 @@ void Service::drain(bool incomplete) {
     // finds no index that nobody will ever claim. An incomplete ring with a sampler keeps its gaps,
     // so that a run resumed from its state meets them again, unless the end is to be an ordinary
     // one.
-    protocol_.control().incomplete.store(incomplete ? 1 : 0);
+    const Incomplete how = options_.allow_incomplete ? Incomplete::allowed : Incomplete::error;
+    protocol_.control().incomplete.store(
+        static_cast<std::uint32_t>(incomplete ? how : Incomplete::no));
     const bool is_stream = options_.epoch_records == 0;
     if (is_stream || options_.allow_incomplete) protocol_.bury_returned();
     if (!protocol_.set_phase_if_open(Phase::drain)) protocol_.control().incomplete.store(0);

@@ -1,7 +1,9 @@
 // The trainer's service thread: answers whoever attaches, learns of deaths by pidfd, hands on what
-// the dead were writing, reports producers that stall, and ends a ring whose producers are gone.
+// the dead were writing or had taken, reports producers that stall, and ends a ring whose producers
+// are gone.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -43,9 +45,9 @@ class Service {
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
-    // A producer in this process. Throws SystemError when the ring has ended or is full of
-    // producers.
-    Owner enlist(const std::string& identity);
+    // A producer in this process, or a consumer that shares. Throws SystemError when the ring has
+    // ended or is full.
+    Owner enlist(const std::string& identity, Role role);
     void discharge(Owner owner, bool left);
     // Who is attached now, for people: "producer 1 (actor, pid 12), producer 4 (thread, pid 7)".
     std::string attached();
@@ -54,10 +56,11 @@ class Service {
     using Clock = std::chrono::steady_clock;
     struct Member {
         Owner owner{};
+        Role role = Role::producer;
         std::int64_t pid = 0;  // as it sees itself
         std::string identity;
         bool is_elsewhere = false;  // in another pid namespace: its pid says nothing here
-        UniqueFd socket, pidfd;     // none for a producer in this process
+        UniqueFd socket, pidfd;     // none in this process
         bool took_vacancy = false;  // came after a death: takes the place of the dead
     };
     struct Held {  // a slot that is being written, and since when
@@ -76,11 +79,14 @@ class Service {
     void refuse(int socket, const std::string& why);
     std::string reason_to_refuse(int socket, const Hello& hello, const std::vector<UniqueFd>& fds);
     void hear_member(Owner owner);
+    std::string reason_to_end(Role role) const;
     // `incarnation` guards against news of one that had the id before.
     void bury(Owner owner, ProducerState how);
     // As if it had never been admitted.
     void withdraw(Owner owner);
     void forget_descriptors(const Member& member);
+    void note_departure(const Member& member, ProducerState how, const Reaped& reaped);
+    MemberCell& cell_of(const Member& member) const noexcept;
     void look_for_stalls();
     void report_stall(std::uint64_t word, std::chrono::milliseconds held);
     void end_if_nobody_is_left();
@@ -89,7 +95,8 @@ class Service {
     std::chrono::milliseconds stall_tick() const;
     void watch(int fd, std::uint64_t what);
 
-    Member& admit(std::int64_t pid, const std::string& identity);
+    Member& admit(std::int64_t pid, const std::string& identity, Role role);
+    void clear_cell(const Member& member) noexcept;
     std::string name_of_member(const Member& member) const;
     std::string list_members() const;
 
@@ -107,8 +114,10 @@ class Service {
     std::map<std::uint32_t, Member> members_;
     std::map<int, UniqueFd> strangers_;  // connected, but silent so far
     std::uint32_t last_id_ = 0;
-    std::uint64_t ever_ = 0;       // producers ever admitted
-    std::uint64_t vacancies_ = 0;  // deaths that nobody has replaced
+    std::array<std::uint32_t, kOwners> incarnations_{};
+    std::size_t producers_here_ = 0;  // of the members; the others are consumers
+    std::uint64_t ever_ = 0;          // producers ever admitted
+    std::uint64_t vacancies_ = 0;     // deaths that nobody has replaced
     Clock::time_point alone_since_{};
     std::uint64_t settled_below_ = 0;
     std::vector<Held> held_;

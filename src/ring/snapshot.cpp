@@ -42,24 +42,58 @@ double seconds_between(std::uint64_t from_ns, std::uint64_t to_ns) {
     return from_ns == 0 || to_ns <= from_ns ? 0.0 : seconds(to_ns - from_ns);
 }
 
-ProducerStats producer_stats(std::uint32_t id, const ProducerCell& cell, std::uint64_t now) {
-    ProducerStats stats;
-    stats.id = id;
+void read_member(const MemberCell& cell, auto& stats) {
     stats.incarnation = cell.incarnation.load(std::memory_order_relaxed);
     stats.pid = cell.pid.load(std::memory_order_relaxed);
     stats.identity = cell.identity.load();
     stats.state = static_cast<ProducerState>(cell.state.load());
-    stats.claimed = get(cell.claimed);
-    stats.published = get(cell.published);
-    stats.skipped = get(cell.skipped);
-    stats.dropped = get(cell.dropped);
-    stats.payload_bytes = get(cell.payload_bytes);
+}
+
+void read_times(const auto& cell, auto& stats, std::uint64_t now) {
     const std::uint64_t detached = get(cell.detached_ns);
     const std::uint64_t until = detached != 0 ? detached : now;
     stats.attached_s = seconds_between(get(cell.attached_ns), until);
     stats.waited_s =
         seconds(get(cell.waited_ns)) + seconds_between(get(cell.waiting_since_ns), until);
+}
+
+ProducerStats producer_stats(std::uint32_t id, const ProducerCell& cell, std::uint64_t now) {
+    ProducerStats stats;
+    stats.id = id;
+    read_member(cell, stats);
+    stats.claimed = get(cell.claimed);
+    stats.published = get(cell.published);
+    stats.skipped = get(cell.skipped);
+    stats.dropped = get(cell.dropped);
+    stats.payload_bytes = get(cell.payload_bytes);
+    read_times(cell, stats, now);
     return stats;
+}
+
+ConsumerStats consumer_stats(std::uint32_t id, const ConsumerCell& cell, std::uint64_t now) {
+    ConsumerStats stats;
+    stats.id = id;
+    read_member(cell, stats);
+    stats.delivered =
+        get(cell.counts[static_cast<std::size_t>(Settled::delivered)]) - get(cell.delivered_before);
+    read_times(cell, stats, now);
+    return stats;
+}
+
+// What consumers that share have settled, beside what the trainer's own has.
+void add_settled(const ConsumerCell& cell, Stats& stats) {
+    const auto count = [&cell](Settled as) {
+        return get(cell.counts[static_cast<std::size_t>(as)]);
+    };
+    stats.delivered += count(Settled::delivered);
+    stats.skipped += count(Settled::skipped);
+    stats.died += count(Settled::died);
+    stats.dropped += count(Settled::dropped);
+    stats.invalid += count(Settled::invalid);
+    stats.discarded += count(Settled::discarded);
+    stats.payload_bytes += get(cell.payload_bytes);
+    stats.padding_bytes += get(cell.padding_bytes);
+    stats.alarms += get(cell.alarms);
 }
 
 void count_slots(const Protocol& protocol, std::uint64_t tail, Stats& stats) {
@@ -73,7 +107,8 @@ void count_slots(const Protocol& protocol, std::uint64_t tail, Stats& stats) {
             case SlotState::writing: ++stats.writing, ++stats.in_ring; break;
             case SlotState::ready:
             case SlotState::hole: ++stats.ready, ++stats.in_ring; break;
-            case SlotState::leased: ++stats.leased, ++stats.in_ring; break;
+            case SlotState::leased:
+            case SlotState::leased_hole: ++stats.leased, ++stats.in_ring; break;
         }
     }
 }
@@ -86,8 +121,8 @@ void read_trainer(const TrainerCounters& counters, Stats& stats, std::uint64_t n
     stats.died = get(counters.died);
     stats.dropped = get(counters.dropped);
     stats.invalid = get(counters.invalid);
-    stats.lost = stats.skipped + stats.died + stats.dropped + stats.invalid;
     stats.deaths = get(counters.deaths);
+    stats.redelivered = get(counters.redelivered);
     stats.alarms = get(counters.alarms);
     stats.huge_pages = get(counters.huge_pages) != 0;
     stats.device = counters.device.load();
@@ -134,7 +169,12 @@ Stats snapshot(const Protocol& protocol, const Description& description,
         stats.returned += get(cell.returned);
         stats.alarms += get(cell.alarms);
         if (cell.state.load() != 0) stats.producers.push_back(producer_stats(id, cell, now));
+        const ConsumerCell& consumer = protocol.consumer(id);
+        add_settled(consumer, stats);
+        if (consumer.state.load() != 0)
+            stats.consumers.push_back(consumer_stats(id, consumer, now));
     }
+    stats.lost = stats.skipped + stats.died + stats.dropped + stats.invalid;
     return stats;
 }
 

@@ -2,9 +2,10 @@
 // one compare-and-swap on it, so whoever dies leaves a word that says what was going on.
 //
 //   bits 63..20  index, its low 44 bits (the tag)
-//   bits 19..12  owner: a producer's id; 0 is the trainer
+//   bits 19..12  owner: the id of a producer, or of a consumer that shares; 0 is the trainer
 //   bits 11..5   incarnation of the owner's id
-//   bits  4..3   attempts: how often this index came back unpublished
+//   bits  4..3   attempts: how often this index came back unpublished; once published, how often a
+//                consumer died with it
 //   bits  2..0   state
 //
 // Positions are 64 bits everywhere else. A tag is compared with a position that is known, and two
@@ -17,11 +18,12 @@
 namespace headrace::ring {
 
 enum class SlotState : std::uint8_t {
-    free = 0,     // waits for a claim of `index`
-    writing = 1,  // the owner writes record `index`
-    ready = 2,    // published, not yet taken
-    hole = 3,     // will never be delivered; the reason stands beside it
-    leased = 4,   // in the consumer's hands
+    free = 0,         // waits for a claim of `index`
+    writing = 1,      // the owner writes record `index`
+    ready = 2,        // published, not yet taken
+    hole = 3,         // will never be delivered; the reason stands beside it
+    leased = 4,       // in a consumer's hands
+    leased_hole = 5,  // a hole in the hands of a consumer that shares, about to be counted
 };
 
 struct Word {
@@ -37,7 +39,7 @@ inline constexpr unsigned kTagBits = 44;
 inline constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
 inline constexpr std::uint32_t kOwners = 256;
 inline constexpr std::uint32_t kIncarnations = 128;
-inline constexpr std::uint32_t kTrainer = 0;  // owner of what the trainer's consumer holds
+inline constexpr std::uint32_t kTrainer = 0;  // owner of what a consumer holds that does not share
 
 constexpr std::uint64_t pack(std::uint64_t index, SlotState state, std::uint32_t owner = kTrainer,
                              std::uint32_t incarnation = 0, std::uint32_t attempts = 0) noexcept {
@@ -73,9 +75,14 @@ constexpr std::int64_t distance(std::uint64_t word, std::uint64_t index) noexcep
     return static_cast<std::int64_t>(apart << (64 - kTagBits)) >> (64 - kTagBits);
 }
 
+// In a consumer's hands.
+constexpr bool is_held(SlotState state) noexcept {
+    return state == SlotState::leased || state == SlotState::leased_hole;
+}
+
 // Published or a hole: nothing more will happen to the index before the consumer takes it.
 constexpr bool is_settled(SlotState state) noexcept {
-    return state == SlotState::ready || state == SlotState::hole || state == SlotState::leased;
+    return state == SlotState::ready || state == SlotState::hole || is_held(state);
 }
 
 }  // namespace headrace::ring

@@ -14,7 +14,7 @@
 #include "fuzz/seal.hpp"
 #include "fuzz/walk.hpp"
 #include "headrace/error.hpp"
-#include "ring/producer_core.hpp"
+#include "ring/participant.hpp"
 #include "ring/rendezvous.hpp"
 
 namespace headrace::fuzz {
@@ -129,7 +129,7 @@ void FalseTrainer::run(Input& input) {
     try {
         attachment = detail::attach(
             "false", {.timeout = patience, .directory = folder_.path().string(), .identity = "f"},
-            as_observer, patience);
+            as_observer ? ring::Role::observer : ring::Role::producer, patience);
     } catch (const Error& error) {
         require(error.what()[0] != '\0', "a refusal says why");
     }

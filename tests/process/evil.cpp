@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "ring/producer_core.hpp"
+#include "ring/participant.hpp"
 
 namespace {
 
@@ -128,7 +128,7 @@ int main(int argc, char** argv) try {
     if (argc != 4) return 2;
     const std::string directory = argv[2];
     const detail::Attachment attachment =
-        detail::attach(argv[1], {.directory = directory, .identity = "evil"}, false);
+        detail::attach(argv[1], {.directory = directory, .identity = "evil"}, ring::Role::producer);
     Scribbler scribbler(attachment.mapping.bytes(), attachment.description,
                         std::strtoull(argv[3], nullptr, 10));
     while (!std::filesystem::exists(directory + "/go")) {

@@ -10,7 +10,7 @@
 
 #include "gtest/error_text.hpp"
 #include "headrace/loader.hpp"
-#include "ring/producer_core.hpp"
+#include "ring/participant.hpp"
 #include "ring/rendezvous.hpp"
 #include "ring/ring_fixture.hpp"
 
@@ -26,7 +26,8 @@ class ScribbleTest : public RingFixture {
         RingOptions options = RingFixture::options(epoch_records, slots);
         options.stall.report_after = std::chrono::milliseconds(30);
         ring_.emplace(Ring::create(options));
-        evil_ = detail::attach("test", {.directory = directory_, .identity = "evil"}, false);
+        evil_ = detail::attach("test", {.directory = directory_, .identity = "evil"},
+                               ring::Role::producer);
         const ring::Description& description = evil_.description;
         geometry_ = ring::Geometry::of(description.schema, description.slots);
         protocol_ = ring::Protocol(evil_.mapping.bytes(), description);
@@ -64,7 +65,7 @@ TEST_F(ScribbleTest, IsToldBySlotOwnerAndThePidsAttached) {
 TEST_F(ScribbleTest, IsToldWhateverTheWordSays) {
     make();
     const std::vector<std::pair<std::uint64_t, std::string>> words{
-        {pack(0, static_cast<SlotState>(5)), "says record 0, state 5, which there is none, of"},
+        {pack(0, static_cast<SlotState>(6)), "says record 0, state 6, which there is none, of"},
         {pack(0, SlotState::leased), "says record 0, leased, of the trainer"},
         {pack(0, SlotState::writing), "says record 0, writing, of the trainer"},
         {pack(8, SlotState::free), "says record 8, free"},
