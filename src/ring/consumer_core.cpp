@@ -157,6 +157,18 @@ Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
     return Arrival::ready;
 }
 
+Arrival ConsumerCore::wait_for_reset() {
+    for (;;) {
+        // In this order: a ring that has ended is reset no more, but may have been just before.
+        const bool is_open = protocol_.phase() == Phase::open;
+        if (is_below_floor()) return Arrival::moved;
+        if (interrupted_.load()) return Arrival::interrupted;
+        if (!is_open) return Arrival::end;
+        look_for_forgery(position_);
+        protocol_.sleep_as_consumer(position_, ring::kAlarm, interrupted_);
+    }
+}
+
 // Arrival::ready: go on waiting.
 Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     const Phase phase = protocol_.phase();
@@ -192,13 +204,12 @@ void ConsumerCore::throw_aborted() const {
 
 void ConsumerCore::look_for_forgery(std::uint64_t index) {
     const std::string found = ring::forgery_at(protocol_, index);
-    if (!found.empty()) throw_forged(found);
+    // A reset in this very moment takes the tail past indices that are free.
+    if (!found.empty() && !is_below_floor()) throw_forged(found);
 }
 
 void ConsumerCore::throw_forged(const std::string& what) {
-    throw Error("ring \"" + ring_->description().name + "\": " + what +
-                ": a process writes where it must not; attached: " + ring_->attached() +
-                "; end it, and start the ring again");
+    throw Error(ring::forgery_text(description().name, what, ring_->attached()));
 }
 
 // An unlimited wait for a slot that our own side holds would never end. Another thread may be about

@@ -81,6 +81,9 @@ class ConsumerCore final : public RecordSource {
     Arrival pass_to_floor(const WaitLimits& limits);
     // A reset that this side has not gone along with yet.
     bool is_below_floor() const noexcept { return protocol_.floor() != floor_; }
+    // At the end of the data: sleeps until a reset (Arrival::moved), interrupt(), or the end of the
+    // ring, behind which there can be no reset (Arrival::end).
+    Arrival wait_for_reset();
     // Leases what wait() found settled, and moves the position on. Lengths are copied once and
     // bounded here; a record that breaks them becomes a hole. Holes are counted, told, and
     // released.

@@ -36,7 +36,30 @@ bool is_possible(const Protocol& protocol, std::uint64_t index, std::uint64_t wo
     return state == SlotState::free || state == SlotState::ready || state == SlotState::hole;
 }
 
+// The same where consumers share. The lap before may also have come back from one that died.
+bool is_possible_at_head(const Protocol& protocol, std::uint64_t head, std::uint64_t word) {
+    const std::int64_t lap = distance(word, head);
+    const SlotState state = state_of(word);
+    if (lap == -std::int64_t{protocol.slots()}) {
+        const bool came_back = state == SlotState::ready || state == SlotState::hole;
+        return came_back ? protocol.is_noted(protocol.slot_of(head)) : is_held(state);
+    }
+    if (lap != 0) return lap > 0;  // taken and released meanwhile
+    if (state == SlotState::writing || is_held(state)) return owner_of(word) != kTrainer;
+    return state == SlotState::free || state == SlotState::ready || state == SlotState::hole;
+}
+
 }  // namespace
+
+std::string forgery_at_head(const Protocol& protocol) {
+    const std::uint64_t head = protocol.control().head.load();
+    const std::uint64_t word = protocol.word_at(protocol.slot_of(head));
+    if (is_possible_at_head(protocol, head, word)) return {};
+    // Others take and release all the time: it counts only if nothing has moved.
+    const bool has_moved =
+        protocol.control().head.load() != head || protocol.word_at(protocol.slot_of(head)) != word;
+    return has_moved ? std::string() : text_of(protocol, head, word);
+}
 
 std::string forgery_at(const Protocol& protocol, std::uint64_t index) {
     // The tail first, the bit last: an index that the tail has passed was claimed; free again, it
@@ -51,6 +74,13 @@ std::string forgery_at(const Protocol& protocol, std::uint64_t index) {
                ": nobody will claim it";
     }
     return {};
+}
+
+std::string forgery_text(const std::string& ring, const std::string& what,
+                         const std::string& attached) {
+    return "ring \"" + ring + "\": " + what + ": a process writes where it must not; " +
+           (attached.empty() ? "" : "attached: " + attached + "; ") +
+           "end it, and start the ring again";
 }
 
 std::string told_of(const Protocol& protocol, std::uint64_t index) {

@@ -14,6 +14,13 @@ namespace headrace::ring {
 // nothing is. Never wrong about a healthy ring, whatever happens in it meanwhile.
 std::string forgery_at(const Protocol& protocol, std::uint64_t index);
 
+// The same of the next record that consumers who share wait for.
+std::string forgery_at_head(const Protocol& protocol);
+
+// The whole message: the ring, `what` is wrong, who is `attached` (empty: not known here), what to do.
+std::string forgery_text(const std::string& ring, const std::string& what,
+                         const std::string& attached);
+
 // "slot 3 of record 19 says record 7, writing, of producer 9": as the slot's word has it now.
 std::string told_of(const Protocol& protocol, std::uint64_t index);
 

@@ -31,9 +31,11 @@ Take BasicProtocol<P>::try_take(Owner me, TakeMemory& memory, bool holds_some) n
         const std::uint64_t word = descriptor(head).word.load();
         const std::int64_t lap = distance(word, head);
         if (lap < 0) return nothing_to_take(now == Phase::drain, holds_some);
-        if (lap == 0 && !is_held(state_of(word))) {
-            const bool is_takeable =
-                is_settled(state_of(word)) || (state_of(word) == SlotState::free && head < floor());
+        const bool is_taken = is_held(state_of(word)) && owner_of(word) != kTrainer;
+        if (lap == 0 && !is_taken) {
+            const SlotState state = state_of(word);
+            const bool is_takeable = state == SlotState::ready || state == SlotState::hole ||
+                                     (state == SlotState::free && head < floor());
             if (!is_takeable) return nothing_to_take(now == Phase::drain, holds_some);
             const Take take = try_lease(me, head, word);
             if (take.state == TakeState::nothing_yet) continue;  // somebody else was faster

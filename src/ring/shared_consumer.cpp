@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "headrace/error.hpp"
+#include "ring/forgery.hpp"
 #include "ring/ring_core.hpp"
 
 namespace headrace::detail {
@@ -63,6 +64,11 @@ Result<RecordLease> SharedConsumerCore::take_lease(
     std::optional<Clock::time_point> deadline;
     if (timeout) deadline = ring::deadline_after(*timeout);
 
+    see_floor(protocol_.floor());
+    const std::uint64_t head = position();
+    if (!pending_ && head < protocol_.end_index() && pass_epoch_end(head)) {
+        return Outcome::end_of_epoch;
+    }
     ring::Take take = take_first(deadline);
     if (take.state != TakeState::taken && take.state != TakeState::hole) return outcome_of(take);
     see_floor(take.floor);
@@ -79,6 +85,7 @@ Result<RecordLease> SharedConsumerCore::take_lease(
     for (;;) {
         add(lease, take);
         if (parts_of(lease).indices.size() + lease.holes().size() >= records) break;
+        if (position() >= epoch_end_) break;
         take = try_take();
         if (take.state != TakeState::taken && take.state != TakeState::hole) break;
         if (take.floor != first.floor || take.index >= epoch_end_ || take.index < first.index) {
@@ -119,6 +126,11 @@ ring::Take SharedConsumerCore::wait_and_take(std::optional<Clock::time_point> de
         if (take.state != TakeState::nothing_yet) {
             if (alarmed) raise_own(cell_.alarms);
             return take;
+        }
+        if (const std::string forgery = ring::forgery_at_head(protocol_); !forgery.empty()) {
+            RingCore* const core = part_.ring();
+            throw Error(ring::forgery_text(description().name, forgery,
+                                           core != nullptr ? core->attached() : std::string()));
         }
         // All of the epoch has been taken by others.
         if (protocol_.control().head.load() >= epoch_end_ && epoch_end_ != protocol_.end_index()) {

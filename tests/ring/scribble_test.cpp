@@ -23,9 +23,11 @@ using ring::SlotState;
 class ScribbleTest : public RingFixture {
   protected:
     void make(std::uint64_t epoch_records = 1000, std::uint32_t slots = 8) {
-        RingOptions options = RingFixture::options(epoch_records, slots);
+        make(RingFixture::options(epoch_records, slots));
+    }
+    void make(RingOptions options) {
         options.stall.report_after = std::chrono::milliseconds(30);
-        ring_.emplace(Ring::create(options));
+        ring_.emplace(Ring::create(std::move(options)));
         evil_ = detail::attach("test", {.directory = directory_, .identity = "evil"},
                                ring::Role::producer);
         const ring::Description& description = evil_.description;
@@ -154,6 +156,32 @@ TEST_F(ScribbleTest, HoldsNothingWhenItSaysThatItNeverCame) {
     ASSERT_TRUE(eventually([this] { return ring_->stats().writing == 0; }));
     ASSERT_EQ(good.put({}, {}), Outcome::ready);
     EXPECT_EQ(consumer.get()->index(), 0u);
+}
+
+TEST_F(ScribbleTest, IsToldByConsumersThatShareTheRing) {
+    RingOptions options = RingFixture::options(1000, 8);
+    options.shared_consumers = true;
+    make(std::move(options));
+    Producer producer = ring_->producer();
+    for (int i = 0; i < 7; ++i) ASSERT_EQ(producer.put({}, {}), Outcome::ready);
+    const std::vector<std::pair<std::uint64_t, std::string>> words{
+        {pack(7, static_cast<SlotState>(6)), "says record 7, state 6, which there is none, of"},
+        {pack(7, SlotState::writing), "says record 7, writing, of the trainer"},
+        {pack(7, SlotState::leased), "says record 7, leased, of the trainer"},
+        {pack(~std::uint64_t{0}, SlotState::free), ", free, of the trainer"},
+        {pack(~std::uint64_t{0}, SlotState::ready, 3), ", ready, of producer 3"},
+        {pack(3, SlotState::leased, 200), "says record 3, leased, of producer 200"}};
+    consumer_.emplace(ring_->consumer());
+    EXPECT_EQ(consumer_->take(7)->size(), 7u);
+    for (const auto& [word, wanted] : words) {
+        slot(7).word.store(word);
+        EXPECT_TRUE(contains(complaint(), wanted));
+    }
+    EXPECT_TRUE(contains(complaint(), attached()));
+    slot(7).word.store(pack(7, SlotState::free));
+    EXPECT_EQ(consumer_->try_get().outcome(), Outcome::timed_out);
+    ASSERT_EQ(producer.put({}, {}), Outcome::ready);
+    EXPECT_EQ(consumer_->get()->index(), 7u) << "and the ring goes on when it is put right";
 }
 
 }  // namespace
