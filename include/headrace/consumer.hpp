@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/attach_options.hpp"
 #include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
 #include "headrace/export.hpp"
@@ -19,8 +20,6 @@
 #include "headrace/schema.hpp"
 
 namespace headrace {
-
-struct AttachOptions;
 
 namespace detail {
 class RecordSource;

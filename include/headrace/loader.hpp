@@ -64,6 +64,11 @@ class Epoch;
 ///
 /// Batches of a ring with a sampler are fixed ranges of indices: batch k of an epoch stands for its
 /// indices [k * batch, (k + 1) * batch), so they are the same in every run.
+///
+/// Ring::reset() takes a loader along. A next() that is called afterwards gives no batch, and no
+/// end of an epoch, from before it; what was prefetched is discarded and counted. The batches that
+/// the trainer holds stay valid and are given back as ever; they are among the `depth` that there
+/// are.
 class HEADRACE_EXPORT Loader {
   public:
     /// Throws UsageError (no batch size, a ring of fewer slots than two batches, a batch that could
@@ -84,10 +89,11 @@ class HEADRACE_EXPORT Loader {
     /// The next batch. Work enqueued on `stream` afterwards sees it complete: the stream waits for
     /// the batch by an event, and no CUDA call waits on the host. The host sleeps while no batch is
     /// ready: for producers, or because it is far ahead of its stream; as long as the options say.
-    /// Outcome::end_of_epoch comes once after each epoch's last batch. Throws IncompleteError,
-    /// RingAborted, DeviceError, SystemError (a batch over batch_bytes_limit), and UsageError when
-    /// nothing but batches that the caller holds stands in the way, or for a stream that is being
-    /// captured or is cudaStreamPerThread. Thread-safe.
+    /// Outcome::end_of_epoch comes once after each epoch's last batch; Outcome::end again and
+    /// again, until a reset brings new batches. Throws IncompleteError, RingAborted, DeviceError,
+    /// SystemError (a batch over batch_bytes_limit), and UsageError when nothing but batches that
+    /// the caller holds stands in the way, or for a stream that is being captured or is
+    /// cudaStreamPerThread. Thread-safe.
     Result<Batch> next(StreamRef stream);
     /// The same, for so long at most.
     Result<Batch> next_for(std::chrono::nanoseconds timeout, StreamRef stream);
@@ -98,14 +104,17 @@ class HEADRACE_EXPORT Loader {
     ///@}
 
     /// What is left of the current epoch, as a range of batches. It may be left early: what was
-    /// prefetched is kept, and the next range goes on from there. A time-out throws TimeoutError.
+    /// prefetched is kept, and the next range goes on from there. One that is being gone through
+    /// when the ring is reset goes on with the new first epoch. A time-out throws TimeoutError.
     Epoch epoch(StreamRef stream);
     /// The same on the host device, which has no streams.
     Epoch epoch();
 
-    /// The position of the batches given back.
+    /// The position of the batches given back. After Ring::reset() that of the new order: its
+    /// beginning, until a batch of it is given back (in a stream ring, whose indices go on, the
+    /// first index that was not discarded).
     State state() const;
-    /// True after Outcome::end was returned.
+    /// True after Outcome::end was returned, until a reset.
     bool done() const noexcept;
     /// Where the batches are.
     const Device& device() const noexcept;

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "headrace/attach_options.hpp"
 #include "headrace/detail/field_view.hpp"
 #include "headrace/dtype.hpp"
 #include "headrace/export.hpp"
@@ -114,17 +115,6 @@ class HEADRACE_EXPORT ClaimedRecord {
     std::uint64_t index_;
     std::uint64_t word_;
     std::uint64_t floor_;  // the index that was the sampler's index 0 when it was claimed
-};
-
-/// How a producer finds its ring.
-struct AttachOptions {
-    /// How long to wait for a ring that is not there yet, and for its answer.
-    std::chrono::milliseconds timeout{60'000};
-    std::string directory = {};  ///< as in RingOptions
-    /// How reports name this producer; empty: $HEADRACE_IDENTITY, else the program's name. 47 bytes
-    /// are kept. Where it is in another pid namespace than the trainer (a container of its own),
-    /// the reports say `identity@host`, with its host name, for its pid says nothing there.
-    std::string identity = {};
 };
 
 /// A producer. Movable; belongs to one thread at a time, which may hold several claimed records.

@@ -136,12 +136,13 @@ class HEADRACE_EXPORT Ring {
 
     /// Empties the ring while everything runs: records that were not delivered so far are discarded
     /// and counted, and everybody goes on with new ones; in a ring with a sampler those start anew
-    /// with its first epoch, whatever RingOptions::resume said. Does not wait: it is the consumer's
-    /// or loader's next call that gives nothing from before any more, having waited for records
-    /// that are being written just now, since no slot is ever taken from a living producer.
-    /// Indices go on upwards; those of records and batches that are held already stay valid.
-    /// Producers that have met the end, and went, do not come back by themselves. Throws UsageError
-    /// when the ring has ended.
+    /// where its index 0 is: with its first epoch, wherever RingOptions::resume had begun, or,
+    /// after a resume with another number of ranks, at the place from which the rest was dealt
+    /// anew. Does not wait: it is the consumer's or loader's next call that gives nothing from
+    /// before any more, having waited for records that are being written just now, since no slot is
+    /// ever taken from a living producer. Indices go on upwards; those of records and batches that
+    /// are held already stay valid. Producers that have met the end, and went, do not come back by
+    /// themselves. Throws UsageError when the ring has ended.
     void reset();
 
     /// A snapshot; disturbs nobody.

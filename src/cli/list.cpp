@@ -104,17 +104,27 @@ void look_at_all(const std::string& folder, std::vector<Look>& looks) {
     }
 }
 
-Row row_of(const Look& look) {
+template <class Member>
+std::string attached_text(const std::vector<Member>& members) {
+    const auto attached = std::ranges::count(members, ProducerState::attached, &Member::state);
+    return count_text(static_cast<std::uint64_t>(attached));
+}
+
+// Whether consumers have come to share it.
+bool is_shared(const Look& look) {
+    return look.stats && !look.stats->consumers.empty();
+}
+
+// With a column for consumers, which few rings have, or without.
+Row row_of(const Look& look, bool with_consumers) {
     if (!look.stats) return {printable(look.name), printable(look.reason)};
     const Stats& stats = *look.stats;
-    const auto attached =
-        std::ranges::count(stats.producers, ProducerState::attached, &ProducerStats::state);
-    return {printable(look.name),
-            std::string(name_of(stats.phase)),
-            stats.device.empty() ? "-" : printable(stats.device),
-            count_text(static_cast<std::uint64_t>(attached)),
-            count_text(stats.delivered),
-            seconds_text(stats.age_s)};
+    Row row{printable(look.name), std::string(name_of(stats.phase)),
+            stats.device.empty() ? "-" : printable(stats.device), attached_text(stats.producers)};
+    if (with_consumers) row.push_back(is_shared(look) ? attached_text(stats.consumers) : "-");
+    row.push_back(count_text(stats.delivered));
+    row.push_back(seconds_text(stats.age_s));
+    return row;
 }
 
 }  // namespace
@@ -124,11 +134,13 @@ int list(const ListOptions& options) {
     std::vector<Look> looks = sockets_in(folder);
     look_at_all(folder, looks);
 
+    const bool with_consumers = std::ranges::any_of(looks, is_shared);
     std::vector<Row> rows{{"ring", "phase", "device", "producers", "delivered", "age"}};
+    if (with_consumers) rows.front().insert(rows.front().begin() + 4, "consumers");
     bool answered = false, works = false;
     for (const Look& look : looks) {
         if (!look.stats && look.reason.empty()) continue;
-        rows.push_back(row_of(look));
+        rows.push_back(row_of(look, with_consumers));
         answered |= look.stats.has_value();
         works |= look.stats && look.stats->phase != Phase::aborted;
     }

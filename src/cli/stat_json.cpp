@@ -25,6 +25,17 @@ Json producer_json(const ProducerStats& producer) {
                 {"waited_s", producer.waited_s}};
 }
 
+Json consumer_json(const ConsumerStats& consumer) {
+    return Json{{"id", consumer.id},
+                {"incarnation", consumer.incarnation},
+                {"pid", consumer.pid},
+                {"identity", valid_utf8(consumer.identity)},
+                {"state", std::string(name_of(consumer.state))},
+                {"delivered", consumer.delivered},
+                {"attached_s", consumer.attached_s},
+                {"waited_s", consumer.waited_s}};
+}
+
 Json loader_json(const Stats& stats) {
     return Json{{"device", valid_utf8(stats.device)},
                 {"batches", stats.batches},
@@ -63,6 +74,7 @@ std::string stat_json(const Stats& stats, bool indented) {
               {"invalid", stats.invalid},
               {"returned", stats.returned},
               {"deaths", stats.deaths},
+              {"redelivered", stats.redelivered},
               {"alarms", stats.alarms},
               {"writing", stats.writing},
               {"ready", stats.ready},
@@ -70,6 +82,10 @@ std::string stat_json(const Stats& stats, bool indented) {
     json["producers"] = Json::array();
     for (const ProducerStats& producer : stats.producers) {
         json["producers"].push_back(producer_json(producer));
+    }
+    json["consumers"] = Json::array();
+    for (const ConsumerStats& consumer : stats.consumers) {
+        json["consumers"].push_back(consumer_json(consumer));
     }
     json["loader"] = stats.device.empty() ? Json(nullptr) : loader_json(stats);
     json["verdict"] = valid_utf8(stats.verdict());

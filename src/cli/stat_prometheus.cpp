@@ -88,8 +88,10 @@ void write_ring(Exposition& out, const Stats& stats) {
 }
 
 void write_books(Exposition& out, const Stats& stats) {
-    out.counter("headrace_records_claimed_total", "Indices ever claimed.", stats.claimed);
-    out.counter("headrace_records_delivered_total", "Records handed to the trainer.",
+    out.counter("headrace_records_claimed_total",
+                "Indices ever claimed, or passed over by a reset.", stats.claimed);
+    out.counter("headrace_records_delivered_total",
+                "Records handed to the trainer, or to consumers that share the ring.",
                 stats.delivered);
     out.gauge("headrace_records_in_ring", "Records being written, published or leased.",
               stats.in_ring);
@@ -101,61 +103,92 @@ void write_books(Exposition& out, const Stats& stats) {
     out.sample({{"reason", "dropped"}}, stats.dropped);
     out.sample({{"reason", "invalid"}}, stats.invalid);
     out.counter("headrace_records_discarded_total",
-                "Records of short last batches, and prefetched ones, that nobody wanted.",
+                "Records of short last batches, and prefetched ones, that nobody wanted; and "
+                "indices that a reset passed over.",
                 stats.discarded);
     out.counter("headrace_records_returned_total",
                 "Indices that came back from a dead or dropping producer.", stats.returned);
-    out.counter("headrace_producer_deaths_total", "Producers that died.", stats.deaths);
+    out.counter("headrace_deaths_total", "Producers that died, and consumers that share the ring.",
+                stats.deaths);
+    out.counter("headrace_records_redelivered_total",
+                "Records that a consumer had taken when it died or went, and that go to another.",
+                stats.redelivered);
     out.counter("headrace_alarms_total",
                 "Looks after half a second of sleep that found what no wake-up had told.",
                 stats.alarms);
 }
 
-// The first two tell it from all others: with an id that is dealt again, counters begin anew.
-Labels labels_of(const ProducerStats& producer) {
-    return {{"producer", std::to_string(producer.id)},
-            {"incarnation", std::to_string(producer.incarnation)},
-            {"pid", std::to_string(producer.pid)},
-            {"identity", producer.identity}};
+constexpr std::string_view noun_of(const ProducerStats&) {
+    return "producer";
+}
+constexpr std::string_view noun_of(const ConsumerStats&) {
+    return "consumer";
 }
 
-template <class Value>
-void write_producers(Exposition& out, const Stats& stats, std::string_view name,
-                     std::string_view help, Value value_of) {
+// The first two tell it from all others: with an id that is dealt again, counters begin anew.
+template <class Member>
+Labels labels_of(const Member& member) {
+    return {{noun_of(member), std::to_string(member.id)},
+            {"incarnation", std::to_string(member.incarnation)},
+            {"pid", std::to_string(member.pid)},
+            {"identity", member.identity}};
+}
+
+template <class Member, class Value>
+void write_counter(Exposition& out, const std::vector<Member>& members, std::string_view name,
+                   std::string_view help, Value value_of) {
     out.metric(name, "counter", help);
-    for (const ProducerStats& producer : stats.producers) {
-        out.sample(labels_of(producer), value_of(producer));
+    for (const Member& member : members) out.sample(labels_of(member), value_of(member));
+}
+
+template <class Member>
+void write_states(Exposition& out, const std::vector<Member>& members, std::string_view name,
+                  std::string_view help) {
+    out.metric(name, "gauge", help);
+    for (const Member& member : members) {
+        for (const ProducerState state :
+             {ProducerState::attached, ProducerState::finished, ProducerState::died,
+              ProducerState::left, ProducerState::contact_lost}) {
+            Labels labels = labels_of(member);
+            labels.emplace_back("state", std::string(name_of(state)));
+            out.sample(labels, flag(state == member.state));
+        }
     }
 }
 
 void write_producers(Exposition& out, const Stats& stats) {
     using P = ProducerStats;
     if (stats.producers.empty()) return;
-    out.metric("headrace_producer_state", "gauge", "1 for the state a producer is in, else 0.");
-    for (const P& producer : stats.producers) {
-        for (const ProducerState state :
-             {ProducerState::attached, ProducerState::finished, ProducerState::died,
-              ProducerState::left, ProducerState::contact_lost}) {
-            Labels labels = labels_of(producer);
-            labels.emplace_back("state", std::string(name_of(state)));
-            out.sample(labels, flag(state == producer.state));
-        }
-    }
-    write_producers(out, stats, "headrace_producer_records_claimed_total", "Records claimed.",
-                    [](const P& p) { return p.claimed; });
-    write_producers(out, stats, "headrace_producer_records_published_total", "Records published.",
-                    [](const P& p) { return p.published; });
-    write_producers(out, stats, "headrace_producer_records_skipped_total",
-                    "Records skipped with a reason.", [](const P& p) { return p.skipped; });
-    write_producers(out, stats, "headrace_producer_records_dropped_total",
-                    "Records given back unpublished.", [](const P& p) { return p.dropped; });
-    write_producers(out, stats, "headrace_producer_payload_bytes_total", "Payload published.",
-                    [](const P& p) { return p.payload_bytes; });
-    write_producers(out, stats, "headrace_producer_attached_seconds_total", "Time attached.",
-                    [](const P& p) { return p.attached_s; });
-    write_producers(out, stats, "headrace_producer_waiting_seconds_total",
-                    "Time spent waiting for a place or for work.",
-                    [](const P& p) { return p.waited_s; });
+    write_states(out, stats.producers, "headrace_producer_state",
+                 "1 for the state a producer is in, else 0.");
+    write_counter(out, stats.producers, "headrace_producer_records_claimed_total",
+                  "Records claimed.", [](const P& p) { return p.claimed; });
+    write_counter(out, stats.producers, "headrace_producer_records_published_total",
+                  "Records published.", [](const P& p) { return p.published; });
+    write_counter(out, stats.producers, "headrace_producer_records_skipped_total",
+                  "Records skipped with a reason.", [](const P& p) { return p.skipped; });
+    write_counter(out, stats.producers, "headrace_producer_records_dropped_total",
+                  "Records given back unpublished.", [](const P& p) { return p.dropped; });
+    write_counter(out, stats.producers, "headrace_producer_payload_bytes_total",
+                  "Payload published.", [](const P& p) { return p.payload_bytes; });
+    write_counter(out, stats.producers, "headrace_producer_attached_seconds_total",
+                  "Time attached.", [](const P& p) { return p.attached_s; });
+    write_counter(out, stats.producers, "headrace_producer_waiting_seconds_total",
+                  "Time spent waiting for a place or for work.",
+                  [](const P& p) { return p.waited_s; });
+}
+
+void write_consumers(Exposition& out, const Stats& stats) {
+    using C = ConsumerStats;
+    if (stats.consumers.empty()) return;
+    write_states(out, stats.consumers, "headrace_consumer_state",
+                 "1 for the state a consumer is in, else 0.");
+    write_counter(out, stats.consumers, "headrace_consumer_records_delivered_total",
+                  "Records taken and given back.", [](const C& c) { return c.delivered; });
+    write_counter(out, stats.consumers, "headrace_consumer_attached_seconds_total",
+                  "Time attached.", [](const C& c) { return c.attached_s; });
+    write_counter(out, stats.consumers, "headrace_consumer_waiting_seconds_total",
+                  "Time spent waiting for records.", [](const C& c) { return c.waited_s; });
 }
 
 void write_loader(Exposition& out, const Stats& stats) {
@@ -208,6 +241,7 @@ std::string stat_prometheus(const Stats& stats) {
     write_ring(out, stats);
     write_books(out, stats);
     write_producers(out, stats);
+    write_consumers(out, stats);
     write_loader(out, stats);
     return out.take();
 }

@@ -52,24 +52,23 @@ std::string troubles_text(const Stats& stats) {
     add("invalid", stats.invalid);
     add("returned", stats.returned);
     add("deaths", stats.deaths);
+    add("redelivered", stats.redelivered);
     add("alarms", stats.alarms);
     return out;
 }
 
-const ProducerStats* same_producer(const Stats* stats, const ProducerStats& wanted) {
-    if (stats == nullptr) return nullptr;
+// What a producer or consumer had done at the look before; nothing if it was not there then.
+template <class Member>
+Member as_it_was(const std::vector<Member>& before, const Member& now) {
     // An id is dealt again after its owner has gone. The pid would not tell the two apart: it is 1
     // in every container.
-    const auto found = std::ranges::find_if(stats->producers, [&](const ProducerStats& candidate) {
-        return candidate.id == wanted.id && candidate.incarnation == wanted.incarnation;
+    const auto found = std::ranges::find_if(before, [&](const Member& candidate) {
+        return candidate.id == now.id && candidate.incarnation == now.incarnation;
     });
-    return found == stats->producers.end() ? nullptr : &*found;
+    return found == before.end() ? Member{} : *found;
 }
 
-Row producer_row(const ProducerStats& now, const Stats* before_stats) {
-    static const ProducerStats kNothing{};
-    const ProducerStats* known = same_producer(before_stats, now);
-    const ProducerStats& before = known != nullptr ? *known : kNothing;
+Row producer_row(const ProducerStats& now, const ProducerStats& before) {
     const double seconds = now.attached_s - before.attached_s;
     return {std::to_string(now.id),
             std::to_string(now.pid),
@@ -82,14 +81,35 @@ Row producer_row(const ProducerStats& now, const Stats* before_stats) {
             share_text(now.waited_s - before.waited_s, seconds)};
 }
 
-std::string producers_text(const Stats& stats, const Stats* before) {
+std::string producers_text(const Stats& stats, const Stats& before) {
     if (stats.producers.empty()) return line("producers", "none yet");
     std::vector<Row> rows{{"id", "pid", "identity", "state", "records/s", "payload", "published",
                            "skipped or dropped", "waiting"}};
     for (const ProducerStats& producer : stats.producers) {
-        rows.push_back(producer_row(producer, before));
+        rows.push_back(producer_row(producer, as_it_was(before.producers, producer)));
     }
     return line("producers", std::to_string(stats.producers.size())) + aligned(rows, {2, 3});
+}
+
+Row consumer_row(const ConsumerStats& now, const ConsumerStats& before) {
+    const double seconds = now.attached_s - before.attached_s;
+    return {std::to_string(now.id),
+            std::to_string(now.pid),
+            printable(now.identity),
+            std::string(name_of(now.state)),
+            si_text(per_second(rise(now.delivered, before.delivered), seconds)),
+            count_text(now.delivered),
+            share_text(now.waited_s - before.waited_s, seconds)};
+}
+
+// Nothing where none has come: few rings are shared.
+std::string consumers_text(const Stats& stats, const Stats& before) {
+    if (stats.consumers.empty()) return {};
+    std::vector<Row> rows{{"id", "pid", "identity", "state", "records/s", "delivered", "waiting"}};
+    for (const ConsumerStats& consumer : stats.consumers) {
+        rows.push_back(consumer_row(consumer, as_it_was(before.consumers, consumer)));
+    }
+    return line("consumers", std::to_string(stats.consumers.size())) + aligned(rows, {2, 3});
 }
 
 // What the copy stream of a GPU was busy with; nothing for a device that tells no times.
@@ -135,8 +155,10 @@ std::string fill_bar(const Stats& stats, std::size_t width) {
 }
 
 std::string stat_table(const Stats& stats, const Stats* before) {
-    const double seconds = stats.age_s - (before != nullptr ? before->age_s : 0);
-    const double delivered = rise(stats.delivered, before != nullptr ? before->delivered : 0);
+    const Stats nothing;
+    const Stats& earlier = before != nullptr ? *before : nothing;
+    const double seconds = stats.age_s - earlier.age_s;
+    const double delivered = rise(stats.delivered, earlier.delivered);
     const std::uint64_t used = stats.writing + stats.ready + stats.leased;
     const std::uint64_t free = stats.slots > used ? stats.slots - used : 0;
 
@@ -154,7 +176,8 @@ std::string stat_table(const Stats& stats, const Stats* before) {
     if (!troubles.empty()) out += line("", troubles);
     out += line("rate", si_text(per_second(delivered, seconds)) + " records/s delivered" +
                             (before != nullptr ? "" : ", on average"));
-    out += producers_text(stats, before);
+    out += producers_text(stats, earlier);
+    out += consumers_text(stats, earlier);
     out += loader_text(stats);
     return out + line("verdict", printable(stats.verdict()));
 }

@@ -85,7 +85,7 @@ Result<Batch> LoaderCore::wait_and_hand_out(std::optional<std::chrono::nanosecon
         return Outcome::timed_out;
     }
     const Ready first = ready_.front();
-    // The end and an error are all that will ever come again.
+    // The end and an error are told again, the end until a reset.
     if (first.what == What::batch || first.what == What::epoch_end) ready_.pop_front();
     if (first.what == What::error) std::rethrow_exception(error_);
     if (asked != nullptr) asked->slot = first.slot;
@@ -182,7 +182,10 @@ bool LoaderCore::wait_until_ready(std::unique_lock<std::mutex>& lock,
                                   std::optional<Clock::time_point> deadline,
                                   const std::function<void()>& look) {
     constexpr std::chrono::milliseconds kOften{500};
-    const auto is_over = [this] { return stopping_ || !ready_.empty(); };
+    const auto is_over = [this] {
+        discard_stale();
+        return stopping_ || !ready_.empty();
+    };
     std::uint64_t moves = lease_moves_;
     Clock::time_point patience = ring::deadline_after(options_.lease_timeout);
     while (!is_over()) {
@@ -212,12 +215,12 @@ Result<Batch> LoaderCore::hand_out(Ready ready, std::uint64_t from_ns) {
     // What a stream waited is told by the device's clock, see account_filling().
     if (!backend_->has_streams()) account_wait(from_ns, ring::now_ns(), ready.slot);
     if (ready.what == What::end) {
-        ended_ = true;
+        ended_floor_ = ready.floor;
         note_end();
         return Outcome::end;
     }
     anything_yet_ = true;
-    deliveries_.push_back({ready.position, ready.what == What::epoch_end});
+    deliveries_.push_back({ready.position, ready.floor, ready.what == What::epoch_end});
     if (ready.what == What::epoch_end) {
         move_state_on();
         return Outcome::end_of_epoch;
@@ -284,8 +287,9 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
     }
     {
         const std::lock_guard lock(mutex_);
-        const std::uint64_t place = slot.delivery - first_delivery_;
-        deliveries_[place].returned = !slot.was_refused;
+        if (slot.delivery >= first_delivery_) {  // else a reset has passed over it
+            deliveries_[slot.delivery - first_delivery_].returned = !slot.was_refused;
+        }
         move_state_on();
         --leased_;
         ++lease_moves_;
@@ -298,13 +302,52 @@ void LoaderCore::give_back(BatchSlot& slot) noexcept {
     if (error) fail(error);
 }
 
-// Over all that is given back without a gap.
+// Over all that is given back without a gap. What was handed out before a reset is neither waited
+// for nor counted any more.
 void LoaderCore::move_state_on() noexcept {
-    while (!deliveries_.empty() && deliveries_.front().returned) {
-        state_position_ = deliveries_.front().position;
+    while (!deliveries_.empty()) {
+        const Delivery& first = deliveries_.front();
+        if (!is_stale(first.floor)) {
+            if (!first.returned) return;
+            state_position_ = first.position;
+            state_floor_ = first.floor;
+        }
         deliveries_.pop_front();
         ++first_delivery_;
     }
+}
+
+bool LoaderCore::is_stale(std::uint64_t floor) const noexcept {
+    return floor != kEveryFloor && floor != ring_->protocol().floor();
+}
+
+// What was planned before a reset is not handed out.
+void LoaderCore::discard_stale() noexcept {
+    if (stopping_) return;
+    const auto is_gone = [this](const Ready& ready) {
+        if (!is_stale(ready.floor)) return false;
+        if (ready.what == What::batch) discard(*ready.slot);
+        return true;
+    };
+    if (std::erase_if(ready_, is_gone) == 0) return;
+    free_changed_.notify_one();
+    if (ended_floor_ && !has_ended()) {
+        ended_floor_.reset();
+        ring_->protocol().trainer().loader_ended_ns.store(0);
+    }
+}
+
+// One that is still being copied is filled again when that is over, as if it had been given back.
+void LoaderCore::discard(BatchSlot& slot) noexcept {
+    ring::TrainerCounters& counters = ring_->protocol().trainer();
+    counters.prefetched.fetch_sub(slot.taken.indices.size());
+    raise(counters.discarded, slot.taken.indices.size());
+    slot.returned_early = slot.copying;
+    if (!slot.copying) free_.push_back(&slot);
+}
+
+bool LoaderCore::has_ended() const noexcept {
+    return ended_floor_ && !is_stale(*ended_floor_);
 }
 
 }  // namespace headrace::detail

@@ -14,14 +14,21 @@ namespace detail {
 
 State LoaderCore::state() const {
     const std::lock_guard lock(mutex_);
+    const std::uint64_t floor = ring_->protocol().floor();
+    const std::uint64_t position = ring_position(floor);
     const auto& sampler = ring_->description().sampler;
-    if (sampler) return State::of(*sampler, state_position_);
-    return {.index = state_position_, .remainder = ring_->options().remainder};
+    if (sampler) return State::of(*sampler, position - floor);
+    return {.index = position, .remainder = ring_->options().remainder};
+}
+
+// Of what has begun anew at `floor` nothing was given back yet, as long as that is another one.
+std::uint64_t LoaderCore::ring_position(std::uint64_t floor) const noexcept {
+    return state_floor_ == floor ? state_position_ : floor;
 }
 
 bool LoaderCore::done() const noexcept {
     const std::lock_guard lock(mutex_);
-    return ended_;
+    return has_ended();
 }
 
 Stats LoaderCore::stats() const {
@@ -35,7 +42,10 @@ void LoaderCore::require_no_streams() const {
 }
 
 void LoaderCore::throw_timeout() const {
-    const std::uint64_t index = state().index;
+    const std::uint64_t index = [this] {
+        const std::lock_guard lock(mutex_);
+        return ring_position(ring_->protocol().floor());
+    }();
     throw TimeoutError("ring \"" + ring_->description().name +
                        "\": no batch within the time-out; the trainer has given back all below "
                        "record " +

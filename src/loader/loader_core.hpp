@@ -115,9 +115,14 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
         What what;
         BatchSlot* slot = nullptr;
         std::uint64_t position = 0;  // where a run resumed after this goes on
+        // The ring's when it was planned: stale when a reset has raised it since. Of an error, and
+        // of an end that no reset can follow, kEveryFloor.
+        std::uint64_t floor = 0;
     };
+    static constexpr std::uint64_t kEveryFloor = ~std::uint64_t{0};
     struct Delivery {  // handed to the trainer, in order
         std::uint64_t position;
+        std::uint64_t floor;
         bool returned;
     };
     struct Asked {  // when a stream came to want a batch
@@ -138,13 +143,20 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     // The planner's.
     void plan_batches();
     bool plan_one();
+    bool wait_behind_end();
+    Arrival await_records(IndexRange& range);
     BatchSlot* wait_for_slot();
     bool is_unwanted(const IndexRange& range, Arrival arrival) const;
     void fill(BatchSlot& slot, const IndexRange& range);
     void hand_to_device(BatchSlot& slot);
     void enqueue(BatchSlot& slot);
     void announce(What what, BatchSlot* slot, std::uint64_t position);
+    void announce_last_end();
     void fail(std::exception_ptr error) noexcept;
+    // The planner's and the trainer's; under the lock.
+    bool is_stale(std::uint64_t floor) const noexcept;
+    void discard_stale() noexcept;
+    void discard(BatchSlot& slot) noexcept;
     // The completer's.
     void complete_copies();
     void account_filling(BatchSlot::Filling& filling);
@@ -164,6 +176,9 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     bool was_handed_to(const BatchSlot& slot, StreamRef stream);
     [[noreturn]] void rethrow_error();
     void move_state_on() noexcept;
+    // Where the batches given back end, as an index of the ring; under the lock.
+    std::uint64_t ring_position(std::uint64_t floor) const noexcept;
+    bool has_ended() const noexcept;  // under the lock
     void note_end() noexcept;
     void keep_error(std::exception_ptr error) noexcept;  // the first one counts; under the lock
     void account_wait(std::uint64_t from_ns, std::uint64_t to_ns, const BatchSlot* slot);
@@ -175,7 +190,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     BatchForm form_;
     std::shared_ptr<device::Backend> backend_;
     std::unique_ptr<ConsumerCore> consumer_;
-    std::uint64_t state_position_;
+    std::uint64_t state_position_, state_floor_;  // an index of the ring, and the floor then
     // After the ring, for it is undone before the memory is unmapped.
     std::unique_ptr<device::Registration> registration_;
     std::vector<std::unique_ptr<BatchSlot>> slots_;
@@ -195,7 +210,7 @@ class LoaderCore : public std::enable_shared_from_this<LoaderCore> {
     std::exception_ptr error_;
     bool stopping_ = false;
     bool no_more_copies_ = false;
-    bool ended_ = false;
+    std::optional<std::uint64_t> ended_floor_;  // of the end that was told, as in Ready
     bool anything_yet_ = false;
 
     std::thread planner_, completer_;

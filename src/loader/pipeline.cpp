@@ -33,11 +33,8 @@ void LoaderCore::stop() noexcept {
     note_end();
     {
         const std::lock_guard lock(mutex_);
-        ring::TrainerCounters& counters = ring_->protocol().trainer();
         for (const Ready& ready : ready_) {
-            if (ready.what != What::batch) continue;
-            counters.prefetched.fetch_sub(ready.slot->taken.indices.size());
-            raise(counters.discarded, ready.slot->taken.indices.size());
+            if (ready.what == What::batch) discard(*ready.slot);
         }
         ready_.clear();
     }
@@ -79,35 +76,31 @@ void LoaderCore::keep_error(std::exception_ptr error) noexcept {
     if (error_) return;
     error_ = std::move(error);
     // Instead of the end, which would not be a good one, unless that was told already.
-    if (!ended_ && !ready_.empty() && ready_.back().what == What::end) ready_.pop_back();
-    ready_.push_back({What::error});
+    if (!has_ended() && !ready_.empty() && ready_.back().what == What::end) ready_.pop_back();
+    ready_.push_back({.what = What::error, .floor = kEveryFloor});
 }
 
 // False when there is nothing more to plan.
 bool LoaderCore::plan_one() {
-    if (consumer_->pass_epoch_end()) {
-        announce(What::epoch_end, nullptr, consumer_->position());
-        return true;
-    }
-    if (consumer_->is_at_end()) {
-        announce(What::end, nullptr, consumer_->position());
-        return false;
+    if (!consumer_->is_below_floor()) {  // else await_records() begins anew
+        if (consumer_->pass_epoch_end()) {
+            announce(What::epoch_end, nullptr, consumer_->position());
+            return true;
+        }
+        if (consumer_->is_at_end()) {
+            announce(What::end, nullptr, consumer_->position());
+            return wait_behind_end();
+        }
     }
     BatchSlot* const slot = wait_for_slot();
     if (slot == nullptr) return false;
 
-    const bool is_stream = !ring_->description().sampler;
     ring::TrainerCounters& counters = ring_->protocol().trainer();
-    IndexRange range = consumer_->next_range(form_.batch, true);
+    IndexRange range;
     slot->awaited_ns = ring::now_ns();
     copy_stream_->stamp(*slot->other_filling().awaited);
     counters.producers_awaited_since_ns.store(slot->awaited_ns, std::memory_order_relaxed);
-    // No time-out for leases: those on slots are copies on their way, not the trainer's.
-    const Arrival arrival = [&] {
-        const device::Stage stage(*backend_, "headrace: wait for producers");
-        return consumer_->wait(range,
-                               {.flush_after = is_stream ? options_.flush_after : std::nullopt});
-    }();
+    const Arrival arrival = await_records(range);
     slot->arrived_ns = ring::now_ns();
     copy_stream_->stamp(*slot->other_filling().arrived);
     counters.producers_awaited_since_ns.store(0, std::memory_order_relaxed);
@@ -126,8 +119,34 @@ bool LoaderCore::plan_one() {
         const std::lock_guard lock(mutex_);
         free_.push_back(slot);
     }
-    if (arrival == Arrival::end) announce(What::end, nullptr, consumer_->position());
-    return arrived;
+    if (arrival == Arrival::end) announce_last_end();
+    return arrived || arrival == Arrival::moved;
+}
+
+// At the end of the data. True when a reset has come, and with it more data.
+bool LoaderCore::wait_behind_end() {
+    const Arrival arrival = consumer_->wait_for_reset();
+    if (arrival == Arrival::end) announce_last_end();
+    return arrival == Arrival::moved;
+}
+
+// Waits for the next range, and goes along with resets. Arrival::moved: there was one, and nothing
+// comes behind it.
+Arrival LoaderCore::await_records(IndexRange& range) {
+    const device::Stage stage(*backend_, "headrace: wait for producers");
+    // No time-out for leases: those on slots are copies on their way, not the trainer's.
+    const bool is_stream = !ring_->description().sampler;
+    const WaitLimits limits{.flush_after = is_stream ? options_.flush_after : std::nullopt};
+    for (;;) {
+        if (consumer_->is_below_floor()) {
+            const Arrival passed = consumer_->pass_to_floor(limits);
+            if (passed != Arrival::ready) return passed;
+            if (consumer_->is_at_end()) return Arrival::moved;
+        }
+        range = consumer_->next_range(form_.batch, true);
+        const Arrival arrival = consumer_->wait(range, limits);
+        if (arrival != Arrival::moved) return arrival;
+    }
 }
 
 // With drop_last: the last batch of an epoch, or of a stream, when it stands for fewer indices than
@@ -139,12 +158,14 @@ bool LoaderCore::is_unwanted(const IndexRange& range, Arrival arrival) const {
         return arrival == Arrival::flushed && ring_->protocol().phase() == Phase::drain &&
                range.size() < form_.batch;
     }
-    const std::uint64_t in_batch = sampler->position_of(range.first) % form_.batch;
-    return sampler->epoch_end_of(range.first) - (range.first - in_batch) < form_.batch;
+    const std::uint64_t first = range.first - consumer_->floor();  // the sampler's
+    const std::uint64_t in_batch = sampler->position_of(first) % form_.batch;
+    return sampler->epoch_end_of(first) - (first - in_batch) < form_.batch;
 }
 
 BatchSlot* LoaderCore::wait_for_slot() {
     std::unique_lock lock(mutex_);
+    discard_stale();
     if (free_.empty() && !stopping_) {
         const device::Stage stage(*backend_, "headrace: wait for a batch to come back");
         while (free_.empty() && !stopping_) {
@@ -231,7 +252,17 @@ void LoaderCore::enqueue(BatchSlot& slot) {
 void LoaderCore::announce(What what, BatchSlot* slot, std::uint64_t position) {
     {
         const std::lock_guard lock(mutex_);
-        ready_.push_back({what, slot, position});
+        ready_.push_back({what, slot, position, consumer_->floor()});
+    }
+    ready_changed_.notify_all();
+}
+
+// The ring has ended, so that no reset comes any more.
+void LoaderCore::announce_last_end() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!ready_.empty() && ready_.back().what == What::end) ready_.pop_back();
+        ready_.push_back({What::end, nullptr, consumer_->position(), kEveryFloor});
     }
     ready_changed_.notify_all();
 }

@@ -25,7 +25,8 @@ LoaderCore::LoaderCore(std::shared_ptr<RingCore> ring, LoaderOptions options)
       form_(BatchForm::of(ring_->description().schema, ring_->description().slots, options_)),
       backend_(options_.device.backend()),
       consumer_(std::make_unique<ConsumerCore>(ring_, ConsumerOptions{})),
-      state_position_(consumer_->position()) {
+      state_position_(consumer_->position()),
+      state_floor_(consumer_->floor()) {
     register_ring();
     make_slots();
     const ring::Geometry geometry = ring::Geometry::of(form_.schema, ring_->description().slots);

@@ -12,19 +12,33 @@ std::string percent(double share) {
     return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
 }
 
-// Of the time that the attached producers had, the part in which they waited for a place.
-double idle_share(const Stats& stats) {
+// Below this a faster ring would not be noticed.
+constexpr double kNoticeable = 0.02;
+
+// Of the time that producers, or consumers, were attached, the part in which they waited.
+template <class Member>
+double idle_share(const std::vector<Member>& members) {
     double had = 0, waited = 0;
-    for (const ProducerStats& producer : stats.producers) {
-        had += producer.attached_s;
-        waited += producer.waited_s;
+    for (const Member& member : members) {
+        had += member.attached_s;
+        waited += member.waited_s;
     }
     return had > 0 ? waited / had : 0;
+}
+
+// Where consumers share the ring there is no loader, and never will be one.
+std::string verdict_on_sharing(const Stats& stats) {
+    const double waited = idle_share(stats.consumers);
+    const std::string consumers = "the consumers waited " + percent(waited) + " of the time";
+    if (waited >= kNoticeable) return consumers + ": add producers, or make them faster";
+    return consumers + ": the producers keep up, and were idle for " +
+           percent(idle_share(stats.producers)) + " of theirs";
 }
 
 }  // namespace
 
 std::string Stats::verdict() const {
+    if (!consumers.empty()) return verdict_on_sharing(*this);
     if (batches == 0 || loader_s <= 0) {
         if (trainer_waited_s > 0) {
             return producers.empty() ? "the trainer waits, and no producer has attached"
@@ -37,12 +51,10 @@ std::string Stats::verdict() const {
     const double waited = trainer_waited_s / loader_s;
     const double for_producers = waited_for_producers_s / loader_s;
     const double for_copies = waited_for_copies_s / loader_s;
-    // Below this a faster loader would not be noticed.
-    constexpr double kNoticeable = 0.02;
     if (waited < kNoticeable) {
         return who + " waited " + percent(waited) +
                " of the time: the loader keeps up, and the producers were idle for " +
-               percent(idle_share(*this)) + " of theirs";
+               percent(idle_share(producers)) + " of theirs";
     }
     const double for_neither = waited - for_producers - for_copies;
     if (for_neither > for_producers && for_neither > for_copies) {

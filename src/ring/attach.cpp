@@ -84,6 +84,11 @@ ring::Welcome await_welcome(int socket, const std::string& name, std::chrono::mi
     ring::Welcome welcome{};
     const auto received =
         ring::receive_message(socket, std::as_writable_bytes(std::span(&welcome, 1)), fds);
+    if (received < 0 && errno == EMFILE) {
+        throw SystemError("ring \"" + name +
+                          "\": no room for the descriptors that the trainer hands over: " +
+                          std::strerror(EMFILE));
+    }
     if (received <= 0 || welcome.magic != ring::kWireMagic ||
         welcome.version != ring::kWireVersion) {
         throw SystemError("ring \"" + name +
@@ -158,13 +163,14 @@ Attachment attach_to(const std::string& name, const AttachOptions& options, ring
         throw SystemError("ring \"" + name + "\": the trainer went while attaching");
     }
     // Whatever was left of the time: the ring is there.
-    std::vector<ring::UniqueFd> fds;
-    const ring::Welcome welcome = await_welcome(attachment.socket.get(), name,
-                                                std::max(timeout, ring::bounded(patience)), fds);
     try {
+        std::vector<ring::UniqueFd> fds;
+        const ring::Welcome welcome = await_welcome(
+            attachment.socket.get(), name, std::max(timeout, ring::bounded(patience)), fds);
         accept(attachment, welcome, std::move(fds), name, role);
     } catch (...) {
-        // Admitted, but it will never come: or its silence would be taken for a death one day.
+        // Perhaps admitted, but it will never come: or its silence would be taken for a death one
+        // day.
         const ring::Farewell farewell{ring::kWireMagic, ring::Farewell::never_came};
         ring::send_message(attachment.socket.get(), std::as_bytes(std::span(&farewell, 1)));
         throw;

@@ -126,10 +126,8 @@ std::optional<std::chrono::nanoseconds> ConsumerCore::time_to_sleep(
 
 Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
     const std::uint64_t floor = protocol_.floor();
-    // The tail that it was made from is at most two laps ahead of what was passed over so far.
-    if (floor < position_ || floor - position_ > 4 * std::uint64_t{protocol_.slots()}) {
-        throw_forged("a reset to record " + std::to_string(floor) + ", but the next one is " +
-                     std::to_string(position_));
+    if (!ring::is_floor_near(floor, position_, protocol_.slots())) {
+        throw_forged(ring::far_floor_text(floor, position_));
     }
     std::optional<ring::Clock::time_point> blocked_since;
     while (position_ < floor) {
@@ -146,8 +144,14 @@ Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
             continue;
         }
         if (interrupted_.load()) return Arrival::interrupted;
-        if (protocol_.phase() == Phase::aborted) throw_aborted();
-        if (protocol_.phase() != Phase::open) return Arrival::end;
+        const Phase phase = protocol_.phase();
+        if (phase == Phase::aborted) throw_aborted();
+        if (phase == Phase::closed) return Arrival::end;
+        // Nobody writes any more: what is not there can only be blocked by a lease.
+        if (phase == Phase::drain && !protocol_.is_blocked_by_lease(position_)) {
+            if (protocol_.is_free_at(position_) || protocol_.is_settled_at(position_)) continue;
+            return Arrival::end;
+        }
         const auto sleep = time_to_sleep(position_, limits, blocked_since);
         if (!sleep) return Arrival::timed_out;
         protocol_.sleep_as_consumer(position_, *sleep, interrupted_);
@@ -176,8 +180,7 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     const std::string name = "ring \"" + ring_->description().name + "\": ";
     // Only the trainer ends a ring: an end that somebody else wrote must not look like one.
     if (!protocol_.has_set(phase)) {
-        throw_forged("the phase is " + std::to_string(static_cast<int>(phase)) + " (" +
-                     std::string(name_of(phase)) + "), which the trainer has not set");
+        throw_forged(ring::forged_phase_text(phase));
     }
     if (phase == Phase::aborted) throw_aborted();
     // In drain, what was published before the phase changed is still delivered. Both were looked at

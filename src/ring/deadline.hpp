@@ -9,13 +9,14 @@ namespace headrace::ring {
 
 using Clock = std::chrono::steady_clock;
 
-// Ten years stand for every longer time-out: neither nanoseconds nor the sum with now may overflow.
-// Options in milliseconds go through bounded() where they are taken in, before they become anything
-// finer.
+// Ten years stand for every longer time-out, and a millisecond below zero for all that are below:
+// neither nanoseconds nor the sum with now may overflow. Options in milliseconds go through
+// bounded() where they are taken in, before they become anything finer.
 inline constexpr std::chrono::hours kLongest{24 * 3650};
+inline constexpr std::chrono::milliseconds kBelowZero{-1};
 
 inline std::chrono::milliseconds bounded(std::chrono::milliseconds timeout) {
-    return std::min<std::chrono::milliseconds>(timeout, kLongest);
+    return std::clamp<std::chrono::milliseconds>(timeout, kBelowZero, kLongest);
 }
 inline std::optional<std::chrono::milliseconds> bounded(
     std::optional<std::chrono::milliseconds> timeout) {
@@ -23,8 +24,10 @@ inline std::optional<std::chrono::milliseconds> bounded(
     return timeout;
 }
 
+// Now, for a time-out below zero.
 inline Clock::time_point deadline_after(std::chrono::nanoseconds timeout) {
-    return Clock::now() + std::min<std::chrono::nanoseconds>(timeout, kLongest);
+    return Clock::now() +
+           std::clamp<std::chrono::nanoseconds>(timeout, std::chrono::nanoseconds(0), kLongest);
 }
 
 // What is left until `deadline`, never below zero.

@@ -76,6 +76,20 @@ std::string forgery_at(const Protocol& protocol, std::uint64_t index) {
     return {};
 }
 
+bool is_floor_near(std::uint64_t floor, std::uint64_t index, std::uint32_t slots) noexcept {
+    return floor >= index && floor - index <= 4 * std::uint64_t{slots};
+}
+
+std::string far_floor_text(std::uint64_t floor, std::uint64_t index) {
+    return "a reset to record " + std::to_string(floor) + ", but the next one is " +
+           std::to_string(index);
+}
+
+std::string forged_phase_text(Phase phase) {
+    return "the phase is " + std::to_string(static_cast<int>(phase)) + " (" +
+           std::string(headrace::name_of(phase)) + "), which the trainer has not set";
+}
+
 std::string forgery_text(const std::string& ring, const std::string& what,
                          const std::string& attached) {
     return "ring \"" + ring + "\": " + what + ": a process writes where it must not; " +

@@ -17,7 +17,16 @@ std::string forgery_at(const Protocol& protocol, std::uint64_t index);
 // The same of the next record that consumers who share wait for.
 std::string forgery_at_head(const Protocol& protocol);
 
-// The whole message: the ring, `what` is wrong, who is `attached` (empty: not known here), what to do.
+// Whether a floor can be that of resets, for those who come to it from `index`: the tail that it
+// was made from is at most two laps ahead of them. "a reset to record 900, but the next one is 7".
+bool is_floor_near(std::uint64_t floor, std::uint64_t index, std::uint32_t slots) noexcept;
+std::string far_floor_text(std::uint64_t floor, std::uint64_t index);
+
+// "the phase is 3 (closed), which the trainer has not set".
+std::string forged_phase_text(Phase phase);
+
+// The whole message: the ring, `what` is wrong, who is `attached` (empty: not known here), what to
+// do.
 std::string forgery_text(const std::string& ring, const std::string& what,
                          const std::string& attached);
 

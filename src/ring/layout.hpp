@@ -115,6 +115,8 @@ struct BasicControl {
     alignas(kLine) SharedText<kAbortReasonBytes> abort_reason;
 };
 using Control = BasicControl<SystemPlatform>;
+// In `floor` while a reset looks for the tail: above every index, so that nobody claims meanwhile.
+inline constexpr std::uint64_t kClaimsStopped = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
 
 struct TrainerCounters {

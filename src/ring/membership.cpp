@@ -73,7 +73,10 @@ void Service::hear_stranger(int fd) {
     const auto received = receive_message(fd, std::as_writable_bytes(std::span(&hello, 1)), fds);
     if (received == 0) return;  // only looked whether somebody is here
     if (received < 0) {
-        refuse(fd, kOtherRelease);
+        refuse(fd, errno == EMFILE
+                       ? std::string("the trainer has no room for a producer's pidfd: ") +
+                             std::strerror(EMFILE)
+                       : kOtherRelease);
         return;
     }
     try {
@@ -143,7 +146,9 @@ void Service::welcome(UniqueFd&& socket, const Hello& hello, std::vector<UniqueF
         const std::string path = "/proc/self/fd/" + std::to_string(memory_);
         const UniqueFd read_only(open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (!read_only) {
-            throw SystemError("opening " + path + " for reading: " + std::strerror(errno));
+            const char* const hint =
+                errno == ENOENT ? "; is /proc mounted where the trainer runs?" : "";
+            throw SystemError("opening " + path + " for reading: " + std::strerror(errno) + hint);
         }
         const int handed[] = {read_only.get(), self.get()};
         send_message(socket.get(), std::as_bytes(std::span(&answer, 1)), handed);
@@ -249,6 +254,13 @@ void Service::discharge(Owner owner, bool left) {
     bury(owner, left ? ProducerState::left : ProducerState::finished);
     end_if_nobody_is_left();
     kick();  // or there is a linger time to wait for
+}
+
+void Service::restart() {
+    const std::lock_guard lock(mutex_);
+    alone_since_ = Clock::now();
+    settled_below_ = 0;
+    kick();
 }
 
 std::string Service::attached() {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -54,6 +55,13 @@ UniqueFd make_memory(const std::string& ring_name, std::uint64_t bytes) {
         throw SystemError("ring \"" + ring_name + "\": needs " + in_mib(bytes) +
                           " of shared memory, there are " + in_mib(available.bytes) + " (" +
                           available.source + "); use fewer slots or smaller capacities");
+    }
+    // The kernel would send SIGXFSZ, which ends a process that has no handler for it.
+    rlimit file_size{};
+    if (getrlimit(RLIMIT_FSIZE, &file_size) == 0 && bytes > file_size.rlim_cur) {
+        throw SystemError("ring \"" + ring_name + "\": needs " + in_mib(bytes) +
+                          " of shared memory, files may have " + in_mib(file_size.rlim_cur) +
+                          " (RLIMIT_FSIZE, ulimit -f); raise that limit");
     }
     UniqueFd fd(memfd_create(("headrace:" + ring_name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) fail(ring_name, "memfd_create", errno);

@@ -63,6 +63,8 @@ Result<ClaimedRecord> ProducerCore::wait_and_claim(std::optional<Clock::time_poi
             if (alarmed && protocol_.was_due(slept, claim.index)) raise_own(cell_.alarms);
             break;
         }
+        // Also where others wake this one again and again: they may not have noticed either.
+        part_.look_at_trainer();
         alarmed = false;
         slept = ticket;
         std::chrono::nanoseconds wait = ring::kAlarm;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,9 +73,11 @@ struct Take {
     std::uint32_t deaths = 0;  // of consumers that had it before
 };
 
-// What such a consumer remembers between takes: as `returns` of ClaimMemory.
+// What such a consumer remembers between takes: as `returns` of ClaimMemory, and the value of
+// Control::released up to which it has woken producers.
 struct TakeMemory {
     std::uint64_t redeliveries = 0;
+    std::uint64_t woken_at = kNobody;
 };
 
 struct Reason {
@@ -158,13 +161,16 @@ class BasicProtocol {
     // Consumers that share the ring, any number of them. What one takes is its own until it settles
     // it, one thread at a time, or until it is proven dead. `holds_some`: it holds records itself,
     // and so waits at the end for nobody: others may be waiting for just these.
-    Take try_take(Owner me, TakeMemory& memory, bool holds_some) noexcept;
+    // `below`: it takes nothing from this index on, which is left to those who want it.
+    Take try_take(Owner me, TakeMemory& memory, bool holds_some,
+                  std::uint64_t below = kNobody) noexcept;
     // Gives the slot back to the producers and counts the index, both or neither.
     void settle(std::uint64_t index, Settled as, BasicConsumerCell<P>& mine) noexcept;
     // Sleeps until there may be something to take. Call try_take() after announce_take() and before
     // sleep_until_rung(), with the value that it returned.
     std::uint32_t announce_take() noexcept;
-    bool sleep_until_rung(std::uint32_t bell, std::chrono::nanoseconds timeout) noexcept;
+    bool sleep_until_rung(std::uint32_t bell, TakeMemory& memory,
+                          std::chrono::nanoseconds timeout) noexcept;
 
     // The trainer's service thread. What a dead or gone owner was writing comes back or becomes a
     // hole; `died` makes holes of a stream ring's. Returns how many came back and were lost.
@@ -181,11 +187,12 @@ class BasicProtocol {
     bool has_set(Phase phase) const noexcept { return phases_set_.has(phase); }
 
     // Every index that may have been claimed so far is passed over from now on; returns the new
-    // floor, which is where the sampler starts anew. The trainer's side, one thread at a time.
-    std::uint64_t raise_floor() noexcept;
+    // floor, which is where the sampler starts anew, or nothing where the tail cannot be one. The
+    // trainer's side, one thread at a time.
+    std::optional<std::uint64_t> raise_floor() noexcept;
     // The floor as the trainer's side set it, whatever the memory says; `floor` outlives this.
     void keep_floor_in(Atomic<std::uint64_t>& floor) noexcept;
-    std::uint64_t floor() const noexcept { return floor_->load(); }
+    std::uint64_t floor() const noexcept { return floor_->load() & ~kClaimsStopped; }
 
     Phase phase() const noexcept;
     std::uint64_t end_index() const noexcept {
@@ -219,9 +226,10 @@ class BasicProtocol {
     Claim claim_returned(Owner me) noexcept;
     bool undo_claim_below_floor(std::uint64_t index, std::uint64_t word,
                                 std::uint64_t floor) noexcept;
+    void set_floor(std::uint64_t floor) noexcept;
     void clear_note(std::uint64_t slot) noexcept;
     void after_release(std::uint64_t released) noexcept;
-    Take take_returned(Owner me, std::uint64_t head) noexcept;
+    Take take_returned(Owner me, std::uint64_t head, std::uint64_t below) noexcept;
     Take try_lease(Owner me, std::uint64_t index, std::uint64_t word) noexcept;
     Take nothing_to_take(bool is_over, bool holds_some) const noexcept;
     bool is_anything_held() const noexcept;
@@ -239,6 +247,8 @@ class BasicProtocol {
     std::uint64_t run_length_ = 0;  // indices from the floor to the end
     bool is_stream_ = false;
     PhasesSet phases_set_;
+    // The consumer's: the value of Control::released up to which it has woken producers.
+    std::uint64_t woken_at_ = kNobody;
     std::size_t field_count_ = 0;
     BasicControl<P>* control_ = nullptr;
     const Atomic<std::uint64_t>* floor_ = nullptr;     // control_'s, or the trainer's own

@@ -34,8 +34,9 @@ Claim BasicProtocol<P>::try_claim(Owner me, ClaimMemory& memory) noexcept {
             return {is_all_settled(memory.settled_below) ? ClaimState::end
                                                          : ClaimState::nothing_yet};
         }
-        // The trainer is about to raise the tail to the floor, and wakes everybody then.
-        if (tail < floor()) return {ClaimState::nothing_yet};
+        // The trainer looks for a floor, or is about to raise the tail to it, and wakes everybody
+        // then.
+        if (tail < floor_->load()) return {ClaimState::nothing_yet};
         Descriptor& slot = descriptor(tail);
         std::uint64_t word = slot.word.load();
         const std::int64_t lap = distance(word, tail);
@@ -68,11 +69,11 @@ Claim BasicProtocol<P>::claim_returned(Owner me) noexcept {
         for (std::uint64_t bits = returned_[chunk].load(); bits != 0; bits &= bits - 1) {
             const std::uint64_t slot = chunk * 64 + static_cast<unsigned>(__builtin_ctzll(bits));
             if (slot >= slots_) break;
-            // The bit is a hint that stays until the slot is released; the word is the truth. A set
-            // bit over a free word is an index that came back: release() clears the bit before it
-            // makes the slot free for the next lap.
+            // The bit is a hint that stays until the slot is released; the word is the truth. The
+            // bits are as they were when they were read: the slot may have gone on to its next lap
+            // since, whose word is free too. Only an index that came back has attempts.
             std::uint64_t word = descriptors_[slot].word.load();
-            if (state_of(word) != SlotState::free) continue;
+            if (state_of(word) != SlotState::free || attempts_of(word) == 0) continue;
             const std::uint64_t index = index_in(word);
             if (slot_of(index) != slot || index < floor_->load() || index >= end_index()) continue;
             const std::uint64_t mine =
@@ -137,7 +138,7 @@ bool BasicProtocol<P>::give_back(std::uint64_t index, std::uint64_t word,
     if (!descriptor(index).word.compare_exchange_strong(word, free)) return false;
     after_return();
     // A consumer that passes over it waits for it to be let go of.
-    if (index < floor_->load()) after_settling(index);
+    if (index < floor()) after_settling(index);
     return true;
 }
 
@@ -200,9 +201,11 @@ bool BasicProtocol<P>::sleep_as_producer(const SleepTicket& ticket,
     return P::futex_wait(control_->space_bell, ticket.bell, timeout);
 }
 
-// A slot or two that became free without being worth a wake-up are no wake-up that was missed.
+// A slot or two that became free without being worth a wake-up are no wake-up that was missed, nor
+// is one that came together with the alarm.
 template <class P>
 bool BasicProtocol<P>::was_due(const SleepTicket& ticket, std::uint64_t index) const noexcept {
+    if (control_->space_bell.load() != ticket.bell) return false;
     return index < ticket.tail || control_->released.load() >= ticket.released_wanted;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "ring/protocol.hpp"
@@ -59,24 +60,30 @@ void BasicProtocol<P>::keep_floor_in(Atomic<std::uint64_t>& floor) noexcept {
     floor_ = trainers_floor_ = &floor;
 }
 
-// A lap above all that was ever claimed. An index at or above it can be claimed only after one that
-// was free when the tail was read has been claimed, published, taken and released; if that has not
-// happened by the time the floor is seen in the memory, whoever claims above it has seen it as
-// well. Those below it find it after their swap, see undo_claim_below_floor().
+// A lap above all that was ever claimed. Claims stop first: whoever swaps a word from then on finds
+// it and undoes it, and whoever has not found it swapped before, and is below the tail that is read
+// then. So nobody claims at or above the floor without having seen it; those below find it after
+// their swap, see undo_claim_below_floor().
 template <class P>
-std::uint64_t BasicProtocol<P>::raise_floor() noexcept {
-    std::uint64_t floor = this->floor();
-    if (true_tail() <= floor) return floor;  // nothing was claimed since the last time
-    do {
-        floor = true_tail() + slots_;
-        if (trainers_floor_ != nullptr) trainers_floor_->store(floor);
-        control_->floor.store(floor);
-    } while (true_tail() > floor);
-    std::uint64_t tail = control_->tail.load();
-    while (tail < floor && !control_->tail.compare_exchange_weak(tail, floor)) {
+std::optional<std::uint64_t> BasicProtocol<P>::raise_floor() noexcept {
+    const std::uint64_t before = floor();
+    if (true_tail() <= before) return before;  // nothing was claimed since the last time
+    set_floor(before | kClaimsStopped);
+    const std::uint64_t tail = true_tail();
+    const bool is_possible = tail <= kMostIndex + kMostIndex / 2;
+    const std::uint64_t floor = is_possible ? tail + slots_ : before;
+    set_floor(floor);
+    std::uint64_t behind = control_->tail.load();
+    while (behind < floor && !control_->tail.compare_exchange_weak(behind, floor)) {
     }
     wake_everybody();
-    return floor;
+    return is_possible ? std::optional(floor) : std::nullopt;
+}
+
+template <class P>
+void BasicProtocol<P>::set_floor(std::uint64_t floor) noexcept {
+    if (trainers_floor_ != nullptr) trainers_floor_->store(floor);
+    control_->floor.store(floor);
 }
 
 // Remembered first: who sees the phase finds that it was set.

@@ -6,28 +6,32 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "ring/protocol.hpp"
 
 namespace headrace::ring {
 
 template <class P>
-Take BasicProtocol<P>::try_take(Owner me, TakeMemory& memory, bool holds_some) noexcept {
+Take BasicProtocol<P>::try_take(Owner me, TakeMemory& memory, bool holds_some,
+                                std::uint64_t below) noexcept {
     std::uint32_t laps_behind = 0;  // as in try_claim()
     for (;;) {
         const Phase now = phase();
         if (now == Phase::aborted) return {TakeState::aborted};
         if (now == Phase::closed) return {TakeState::end};
 
-        // What came back goes first: it is older than all else.
-        const std::uint64_t head = control_->head.load();
+        // What came back goes first: it is older than all else. The count before the head: all that
+        // came back before the count lies below that head.
         const std::uint64_t redeliveries = control_->redeliveries.load();
+        const std::uint64_t head = control_->head.load();
         if (redeliveries != memory.redeliveries) {
-            const Take take = take_returned(me, head);
+            const Take take = take_returned(me, head, below);
             if (take.state != TakeState::nothing_yet) return take;
-            memory.redeliveries = redeliveries;
+            if (head <= below) memory.redeliveries = redeliveries;
         }
         if (head >= end_index()) return nothing_to_take(true, holds_some);
+        if (head >= below && head >= floor()) return {TakeState::nothing_yet};
         const std::uint64_t word = descriptor(head).word.load();
         const std::int64_t lap = distance(word, head);
         if (lap < 0) return nothing_to_take(now == Phase::drain, holds_some);
@@ -69,9 +73,10 @@ Take BasicProtocol<P>::try_lease(Owner me, std::uint64_t index, std::uint64_t wo
 // Below the head everything was taken: what is ready or a hole there came back. Its bit was set
 // while a dead consumer held it, and stays until the slot is released.
 template <class P>
-Take BasicProtocol<P>::take_returned(Owner me, std::uint64_t head) noexcept {
+Take BasicProtocol<P>::take_returned(Owner me, std::uint64_t head, std::uint64_t below) noexcept {
     const std::uint64_t oldest = head > slots_ ? head - slots_ : 0;
-    for (std::uint64_t index = std::max(oldest, start_index_); index < head; ++index) {
+    const std::uint64_t end = std::min(head, std::max(below, floor()));
+    for (std::uint64_t index = std::max(oldest, start_index_); index < end; ++index) {
         if (!is_noted(slot_of(index))) continue;
         const std::uint64_t word = descriptor(index).word.load();
         if (distance(word, index) != 0) continue;
@@ -92,12 +97,13 @@ Take BasicProtocol<P>::nothing_to_take(bool is_over, bool holds_some) const noex
 template <class P>
 bool BasicProtocol<P>::is_anything_held() const noexcept {
     const std::uint64_t head = control_->head.load();
+    const std::uint64_t end = end_index();
     for (std::uint64_t slot = 0; slot < slots_; ++slot) {
         const std::uint64_t word = descriptors_[slot].word.load();
         if (is_held(state_of(word))) return true;
-        // Came back meanwhile.
-        const bool is_settled_now = is_settled(state_of(word));
-        if (is_settled_now && distance(word, head) < 0) return true;
+        // Came back meanwhile; or the head is one that somebody made up.
+        const bool is_over = distance(word, std::min(head, end)) >= 0;
+        if (!is_over && (head >= end || is_settled(state_of(word)))) return true;
     }
     return false;
 }
@@ -118,9 +124,11 @@ void BasicProtocol<P>::settle(std::uint64_t index, Settled as,
     const std::uint64_t released = control_->released.fetch_add(1) + 1;
     mine.settling.store(0, std::memory_order_release);
     after_release(released);
-    // Near the end others may wait for just this: that nothing can come back any more.
-    if (control_->consumers_asleep.load() != 0 &&
-        (phase() == Phase::drain || control_->head.load() >= end_index())) {
+    if (control_->consumers_asleep.load() == 0) return;
+    // Near the end others may wait for just this: that nothing can come back any more. And where
+    // the slot's next index lies below the floor: it can be passed over now.
+    if (index + slots_ < floor() || phase() == Phase::drain ||
+        control_->head.load() >= end_index()) {
         ring_sharers();
     }
 }
@@ -135,9 +143,11 @@ std::uint32_t BasicProtocol<P>::announce_take() noexcept {
 }
 
 template <class P>
-bool BasicProtocol<P>::sleep_until_rung(std::uint32_t bell,
+bool BasicProtocol<P>::sleep_until_rung(std::uint32_t bell, TakeMemory& memory,
                                         std::chrono::nanoseconds timeout) noexcept {
-    wake_producers();  // as in sleep_as_consumer()
+    // Once for all that has been released, as in sleep_as_consumer().
+    const std::uint64_t released = control_->released.load();
+    if (std::exchange(memory.woken_at, released) != released) wake_producers();
     return P::futex_wait(control_->ready_bell, bell, timeout);
 }
 
@@ -185,21 +195,27 @@ void BasicProtocol<P>::finish_settling(BasicConsumerCell<P>& cell) noexcept {
     const std::uint64_t index = settling - 1;
     if (distance(descriptor(index).word.load(), index) <= 0) return;  // it still has it
     cell.counts[as].store(cell.counted_before.load() + 1);
+    control_->released.fetch_add(1);  // once too often, perhaps: recount_released() mends that
 }
 
 // It may have died between a slot's word and the count of slots released. The words tell how many
-// there were; what others release meanwhile makes the swap fail, or is counted twice, until the
-// next death: some wake-ups then come too early.
+// there were. What others release meanwhile makes the swap fail, and it is tried again, for a count
+// that is too low misses wake-ups; or is counted twice, until the next death: some then come too
+// early.
 template <class P>
 void BasicProtocol<P>::recount_released() noexcept {
-    std::uint64_t released = control_->released.load();
-    std::uint64_t counted = start_index_;
-    for (std::uint64_t slot = 0; slot < slots_; ++slot) {
-        const std::uint64_t index = index_in(descriptors_[slot].word.load());
-        const std::uint64_t first = start_index_ + (slot + slots_ - slot_of(start_index_)) % slots_;
-        if (index > first) counted += (index - first) / slots_;
+    constexpr int kMostTries = 1000;  // only somebody who writes where he must not makes it as many
+    for (int tries = 0; tries < kMostTries; ++tries) {
+        std::uint64_t released = control_->released.load();
+        std::uint64_t counted = start_index_;
+        for (std::uint64_t slot = 0; slot < slots_; ++slot) {
+            const std::uint64_t index = index_in(descriptors_[slot].word.load());
+            const std::uint64_t first =
+                start_index_ + (slot + slots_ - slot_of(start_index_)) % slots_;
+            if (index > first) counted += (index - first) / slots_;
+        }
+        if (control_->released.compare_exchange_strong(released, counted)) return;
     }
-    control_->released.compare_exchange_strong(released, counted);
 }
 
 }  // namespace headrace::ring

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "ring/protocol.hpp"
 
@@ -85,7 +86,7 @@ template <class P>
 void BasicProtocol<P>::after_release(std::uint64_t released) noexcept {
     // A consumer that passes over indices may wait for the lap before, which is released here.
     const std::uint64_t wanted = control_->wanted.load();
-    if (wanted != kNobody && wanted < floor_->load()) ring_consumer();
+    if (wanted != kNobody && wanted < floor()) ring_consumer();
     if (control_->producers_asleep.load() == 0) return;
     // A consumer that sleeps takes no more until a producer goes on, so every slot is worth it.
     // Pairs with sleep_as_consumer() and announce_take(): either it sees these slots when it wakes
@@ -110,11 +111,17 @@ bool BasicProtocol<P>::sleep_as_consumer(std::uint64_t index, std::chrono::nanos
     (void)control_->released.load();
     bool woken = true;
     // Open, and not as it was: it may have changed before the bell was read, and rung then.
-    const bool is_there = is_settled_at(index) || (index < floor_->load() && is_free_at(index));
-    if (!is_there && phase() == Phase::open && !interrupted.load()) {
+    const bool is_there = is_settled_at(index) || (index < floor() && is_free_at(index));
+    // In drain only the way to a floor can be blocked, by a lease.
+    const bool passes = index < floor() && phase() == Phase::drain && is_blocked_by_lease(index);
+    if (!is_there && (phase() == Phase::open || passes) && !interrupted.load()) {
         // Without condition: what producers ask to be woken for may be more than there will ever
-        // be, now that we take nothing.
-        wake_producers();
+        // be, now that we take nothing. Once for all that has been released: a producer that fell
+        // asleep since then has looked at it, and who releases more sees that we sleep. So a look
+        // after an alarm wakes nobody, and a wake-up that went amiss shows at the alarm of the one
+        // who missed it.
+        const std::uint64_t released = control_->released.load();
+        if (std::exchange(woken_at_, released) != released) wake_producers();
         woken = P::futex_wait(control_->ready_bell, bell, timeout);
     }
     control_->wanted.store(kNobody, std::memory_order_relaxed);

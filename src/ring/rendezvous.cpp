@@ -206,7 +206,9 @@ std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes, std::vect
     const bool whole = received == static_cast<ssize_t>(bytes.size()) &&
                        (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
     if (received != 0 && !whole) {
-        errno = EPROTO;
+        // Descriptors that find no room here are left out; so are those beyond the four.
+        const bool is_full = (message.msg_flags & MSG_CTRUNC) != 0 && fds.size() < 4;
+        errno = is_full ? EMFILE : EPROTO;
         return -1;
     }
     return received;
@@ -233,8 +235,12 @@ bool maps_every_user() {
 UniqueFd own_pidfd() {
     UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
     if (!pidfd) {
+        const bool is_lacking = errno == ENOSYS || errno == EPERM;
         throw SystemError("pidfd_open" + because() +
-                          "; deaths are proven by pidfd, which needs Linux 5.3 or later");
+                          (is_lacking ? "; deaths of processes are proven by pidfd: it needs Linux "
+                                        "5.3, and a container's filter that lets it pass; only "
+                                        "threads of the trainer can produce without"
+                                      : ""));
     }
     return pidfd;
 }

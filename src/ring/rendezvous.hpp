@@ -78,7 +78,8 @@ UniqueFd connect_to(const std::string& path, int& error);
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> fds = {});
 
 // One message of exactly bytes.size(); what came with it goes to `fds`, at most four. Returns the
-// bytes received: 0 at the end, -1 with errno for an error; a message of another size is EPROTO.
+// bytes received: 0 at the end, -1 with errno for an error; a message of another size is EPROTO,
+// one whose descriptors find no room in this process EMFILE.
 std::ptrdiff_t receive_message(int socket, std::span<std::byte> bytes, std::vector<UniqueFd>& fds);
 
 // Who made a connection, or who listens at its other end, as seen from here.

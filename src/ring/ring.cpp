@@ -7,6 +7,7 @@
 #include "headrace/error.hpp"
 #include "ring/consumer_core.hpp"
 #include "ring/deadline.hpp"
+#include "ring/forgery.hpp"
 #include "ring/in_name_of.hpp"
 #include "ring/producer_core.hpp"
 #include "ring/ring_core.hpp"
@@ -216,14 +217,23 @@ void RingCore::end(Phase phase, const std::string& reason) noexcept {
 
 void RingCore::reset() {
     const std::lock_guard lock(end_mutex_);
+    {
+        const std::lock_guard service_lock(service_mutex_);
+        if (service_) service_->restart();
+    }
     if (protocol_.phase() != Phase::open) {
         throw UsageError("ring \"" + options_.name + "\": reset, but it has ended (" +
                          std::string(name_of(protocol_.phase())) + ")");
     }
-    const std::uint64_t floor = protocol_.raise_floor();
+    const auto floor = protocol_.raise_floor();
+    if (!floor) {
+        const std::string tail = std::to_string(protocol_.control().tail.load());
+        throw Error(
+            ring::forgery_text(options_.name, "reset, but the tail is " + tail, attached()));
+    }
     messages_.say(Severity::info, "ring \"" + options_.name +
                                       "\": reset; records begin anew at record " +
-                                      std::to_string(floor));
+                                      std::to_string(*floor));
 }
 
 void RingCore::shut_down() noexcept {

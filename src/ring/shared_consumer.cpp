@@ -88,7 +88,10 @@ Result<RecordLease> SharedConsumerCore::take_lease(
         if (position() >= epoch_end_) break;
         take = try_take();
         if (take.state != TakeState::taken && take.state != TakeState::hole) break;
-        if (take.floor != first.floor || take.index >= epoch_end_ || take.index < first.index) {
+        // Within a lap of the first, or its rows are not where the lease looks for them.
+        const bool is_near =
+            take.index >= first.index && take.index - first.index < protocol_.slots();
+        if (take.floor != first.floor || take.index >= epoch_end_ || !is_near) {
             pending_ = take;
             break;
         }
@@ -109,10 +112,25 @@ ring::Take SharedConsumerCore::take_first(std::optional<Clock::time_point> deadl
 
 ring::Take SharedConsumerCore::try_take() {
     for (;;) {
-        const ring::Take take = protocol_.try_take(part_.me(), memory_, holds_some());
+        // Nothing of the next epoch before its time: if it then left, another would be told that
+        // somebody had died with it.
+        see_floor(protocol_.floor());
+        const ring::Take take = protocol_.try_take(part_.me(), memory_, holds_some(), epoch_end_);
         if (take.state != TakeState::discarded) return take;
         settle(take.index, Settled::discarded);
+        expect_near(take.floor, take.index);
     }
+}
+
+void SharedConsumerCore::expect_near(std::uint64_t floor, std::uint64_t index) {
+    if (ring::is_floor_near(floor, index, protocol_.slots())) return;
+    throw_forged(ring::far_floor_text(floor, index));
+}
+
+void SharedConsumerCore::throw_forged(const std::string& what) {
+    RingCore* const core = part_.ring();
+    throw Error(ring::forgery_text(description().name, what,
+                                   core != nullptr ? core->attached() : std::string()));
 }
 
 // As ProducerCore::wait_and_claim(), with the roles exchanged.
@@ -128,18 +146,19 @@ ring::Take SharedConsumerCore::wait_and_take(std::optional<Clock::time_point> de
             return take;
         }
         if (const std::string forgery = ring::forgery_at_head(protocol_); !forgery.empty()) {
-            RingCore* const core = part_.ring();
-            throw Error(ring::forgery_text(description().name, forgery,
-                                           core != nullptr ? core->attached() : std::string()));
+            throw_forged(forgery);
         }
         // All of the epoch has been taken by others.
+        see_floor(protocol_.floor());
         if (protocol_.control().head.load() >= epoch_end_ && epoch_end_ != protocol_.end_index()) {
             return take;
         }
+        part_.look_at_trainer();  // as a producer does: every wake-up may be that of a producer
         std::chrono::nanoseconds wait = ring::kAlarm;
         if (deadline) {
             wait = std::min(wait, ring::time_left(*deadline));
             if (wait.count() == 0) {
+                protocol_.wake_producers();  // as in sleep_until_rung()
                 part_.look_at_trainer();
                 return take;
             }
@@ -149,7 +168,7 @@ ring::Take SharedConsumerCore::wait_and_take(std::optional<Clock::time_point> de
                 wait = std::min<std::chrono::nanoseconds>(wait, options_.lease_timeout);
             }
         }
-        const bool rung = protocol_.sleep_until_rung(bell, wait);
+        const bool rung = protocol_.sleep_until_rung(bell, memory_, wait);
         alarmed = !rung && wait == ring::kAlarm;
         if (!rung) {
             part_.forget_last_look();
@@ -204,7 +223,16 @@ bool SharedConsumerCore::pass_epoch_end(std::uint64_t index) noexcept {
     return true;
 }
 
+// Only the trainer ends a ring, and in its own process it can be asked.
+void SharedConsumerCore::look_at_phase() {
+    const Phase phase = protocol_.phase();
+    RingCore* const core = part_.ring();
+    if (phase == Phase::open || core == nullptr || core->protocol().has_set(phase)) return;
+    throw_forged(ring::forged_phase_text(phase));
+}
+
 Outcome SharedConsumerCore::outcome_of(const ring::Take& take) {
+    if (take.state != TakeState::nothing_yet) look_at_phase();
     switch (take.state) {
         case TakeState::aborted: part_.throw_aborted();
         case TakeState::end: return end();
@@ -261,12 +289,12 @@ void SharedConsumerCore::add(RecordLease& lease, const ring::Take& take) {
 void SharedConsumerCore::add_hole(RecordLease& lease, std::uint64_t index, ring::Reason reason) {
     const ring::Settled as = settled_as(reason.kind);
     if (as == Settled::invalid) reason.kind = HoleKind::invalid;
+    settle(index, as);  // first, for the message's handler may throw
     const std::uint64_t item = description().item_of(index, floor_);
     if (RingCore* const ring = part_.ring()) {
         ring->messages().say(Severity::warning, hole_text(description().name, index, item, reason));
     }
     parts_of(lease).holes.push_back({index, item, reason.kind, std::move(reason.text)});
-    settle(index, as);
 }
 
 void SharedConsumerCore::settle(std::uint64_t index, Settled as) noexcept {

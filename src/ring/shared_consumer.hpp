@@ -37,6 +37,9 @@ class SharedConsumerCore final : public RecordSource {
     ring::Take take_first(std::optional<Clock::time_point> deadline);
     ring::Take wait_and_take(std::optional<Clock::time_point> deadline);
     ring::Take try_take();
+    void expect_near(std::uint64_t floor, std::uint64_t index);
+    [[noreturn]] void throw_forged(const std::string& what);
+    void look_at_phase();
     Outcome outcome_of(const ring::Take& take);
     Outcome end();
     void see_floor(std::uint64_t floor) noexcept;

@@ -96,19 +96,27 @@ void add_settled(const ConsumerCell& cell, Stats& stats) {
     stats.alarms += get(cell.alarms);
 }
 
+// Indices below the tail that a slot stands for: its word's own, also one that came back, and after
+// a reset those of later laps that are still to be passed over.
+std::uint64_t indices_in(const Protocol& protocol, std::uint64_t word, std::uint64_t tail) {
+    const std::int64_t below = -distance(word, tail);
+    if (below <= 0) return state_of(word) == SlotState::free ? 0 : 1;
+    const auto laps = (static_cast<std::uint64_t>(below) + protocol.slots() - 1) / protocol.slots();
+    constexpr std::uint64_t kMostLaps = 4;  // more: the word is none of ours
+    return std::min(laps, kMostLaps);
+}
+
 void count_slots(const Protocol& protocol, std::uint64_t tail, Stats& stats) {
     for (std::uint64_t slot = 0; slot < protocol.slots(); ++slot) {
         const std::uint64_t word = protocol.word_at(slot);
+        stats.in_ring += indices_in(protocol, word, tail);
         switch (state_of(word)) {
-            case SlotState::free:
-                // Free for an index that was claimed before: it came back.
-                if (distance(word, tail) < 0) ++stats.in_ring;
-                break;
-            case SlotState::writing: ++stats.writing, ++stats.in_ring; break;
+            case SlotState::free: break;
+            case SlotState::writing: ++stats.writing; break;
             case SlotState::ready:
-            case SlotState::hole: ++stats.ready, ++stats.in_ring; break;
+            case SlotState::hole: ++stats.ready; break;
             case SlotState::leased:
-            case SlotState::leased_hole: ++stats.leased, ++stats.in_ring; break;
+            case SlotState::leased_hole: ++stats.leased; break;
         }
     }
 }

@@ -81,12 +81,13 @@ class RefusingTrainer {
 
 class ListProgramTest : public testing::Test {
   protected:
-    static Ring make_ring(const std::string& name) {
+    static Ring make_ring(const std::string& name, bool shared_consumers = false) {
         RingOptions options;
         options.name = name;
         options.schema = Schema::float_int(100, 10);
         options.slots = 16;
         options.epoch_records = 1000;
+        options.shared_consumers = shared_consumers;
         return Ring::create(options);
     }
     // A trainer in a process of its own, for as long as it is let live.
@@ -210,6 +211,24 @@ TEST_F(ListProgramTest, ShowsRingsInOrderWithTheirDevices) {
     EXPECT_EQ(lines[0][2], "-");
     EXPECT_EQ(lines[1][0], "voices-train");
     EXPECT_EQ(lines[1][2], "host");
+}
+
+TEST_F(ListProgramTest, CountsConsumersWhereRingsAreShared) {
+    const Ring alone = make_ring("alone");
+    Ring shared = make_ring("shared", true);
+    const Ended before = list_until(0, "shared");
+    EXPECT_EQ(before.out.find("consumers"), std::string::npos) << before.out;
+    const Consumer first = shared.consumer(), second = shared.consumer();
+    { const Consumer gone = shared.consumer(); }
+    const Ended ended = list_until(0, "consumers");
+    const auto lines = lines_of(ended.out);
+    ASSERT_EQ(lines.size(), 2u) << ended.out;
+    ASSERT_GE(lines[1].size(), 7u) << ended.out;
+    // Name, phase, device, producers, consumers, delivered.
+    EXPECT_EQ(std::vector(lines[0].begin(), lines[0].begin() + 6),
+              (std::vector<std::string>{"alone", "open", "-", "0", "-", "0"}));
+    EXPECT_EQ(std::vector(lines[1].begin(), lines[1].begin() + 6),
+              (std::vector<std::string>{"shared", "open", "-", "0", "2", "0"}));
 }
 
 TEST_F(ListProgramTest, LeavesOutASocketThatAKilledTrainerLeftBehind) {

@@ -30,6 +30,18 @@ TEST(StatJsonTest, HoldsEveryNumber) {
     EXPECT_EQ(json["producers"][0]["identity"], "wav2mel");
     EXPECT_EQ(json["producers"][1]["state"], "died");
     EXPECT_EQ(json["producers"][1]["dropped"], 2);
+    EXPECT_EQ(json["deaths"], 3);
+    EXPECT_EQ(json["redelivered"], 2);
+    ASSERT_EQ(json["consumers"].size(), 2u);
+    EXPECT_EQ(json["consumers"][0]["id"], 3);
+    EXPECT_EQ(json["consumers"][0]["incarnation"], 5);
+    EXPECT_EQ(json["consumers"][0]["pid"], 4003);
+    EXPECT_EQ(json["consumers"][0]["identity"], "infer");
+    EXPECT_EQ(json["consumers"][0]["state"], "attached");
+    EXPECT_EQ(json["consumers"][0]["delivered"], 800);
+    EXPECT_EQ(json["consumers"][0]["attached_s"], 8.0);
+    EXPECT_EQ(json["consumers"][0]["waited_s"], 6.0);
+    EXPECT_EQ(json["consumers"][1]["state"], "left");
     EXPECT_EQ(json["loader"]["device"], "host");
     EXPECT_EQ(json["loader"]["batches"], 37);
     EXPECT_EQ(json["loader"]["trainer_waited_s"], 3.0);
@@ -42,6 +54,7 @@ TEST(StatJsonTest, HoldsEveryNumber) {
 TEST(StatJsonTest, SurvivesAnyIdentity) {
     const auto json = nlohmann::json::parse(stat_json(sample_stats(), false));
     EXPECT_EQ(json["producers"][1]["identity"], valid_utf8(kOddIdentity));
+    EXPECT_EQ(json["consumers"][1]["identity"], valid_utf8(kOddIdentity));
 }
 
 TEST(StatJsonTest, SaysThatThereIsNoLoader) {
@@ -59,6 +72,8 @@ TEST(StatJsonTest, RendersAnEmptyRing) {
     const auto json = nlohmann::json::parse(stat_json(Stats{}, true));
     EXPECT_TRUE(json["producers"].is_array());
     EXPECT_TRUE(json["producers"].empty());
+    EXPECT_TRUE(json["consumers"].is_array());
+    EXPECT_TRUE(json["consumers"].empty());
 }
 
 }  // namespace

@@ -17,12 +17,13 @@ namespace {
 
 class StatProgramTest : public testing::Test {
   protected:
-    Ring make_ring() {
+    Ring make_ring(bool shared_consumers = false) {
         RingOptions options;
         options.name = "voices";
         options.schema = Schema::float_int(100, 10);
         options.slots = 16;
         options.epoch_records = 1000;
+        options.shared_consumers = shared_consumers;
         return Ring::create(options);
     }
     static void publish(Producer& producer, int records) {
@@ -76,6 +77,32 @@ TEST_F(StatProgramTest, WritesJsonThatOthersCanRead) {
     Program python(folder_, {"-c", "import json, sys; json.load(open(sys.argv[1]))", path},
                    "/usr/bin/python3");
     EXPECT_EQ(python.wait().status, 0);
+}
+
+TEST_F(StatProgramTest, ShowsConsumersThatShareALiveRing) {
+    Ring ring = make_ring(true);
+    Producer producer = ring.producer("maker");
+    publish(producer, 5);
+    EXPECT_EQ(stat({"voices"}).out.find("consumer"), std::string::npos) << "none has come";
+    Consumer first = ring.consumer({}, "odd \"name\" \\ \x1B\xFF");
+    Consumer second = ring.consumer({}, "infer");
+    first.get()->release();
+    const auto lease = second.take(2);
+    const Ended table = stat({"voices"});
+    EXPECT_EQ(table.status, 0) << table.err;
+    for (const char* part :
+         {"\nconsumers 2\n", "= leased 2", "delivered 1 + in the ring 4", "infer"}) {
+        EXPECT_NE(table.out.find(part), std::string::npos) << part << " in\n" << table.out;
+    }
+    EXPECT_EQ(table.out.find('\x1B'), std::string::npos);
+
+    const auto json = nlohmann::json::parse(stat({"voices", "--json"}).out);
+    EXPECT_EQ(json["redelivered"], 0);
+    EXPECT_EQ(json["producers"].size(), 1u);
+    ASSERT_EQ(json["consumers"].size(), 2u);
+    EXPECT_EQ(json["consumers"][0]["delivered"], 1);
+    EXPECT_EQ(json["consumers"][1]["identity"], "infer");
+    EXPECT_EQ(json["consumers"][1]["delivered"], 0) << "held, and not given back";
 }
 
 TEST_F(StatProgramTest, WritesMetricsOfALiveRing) {

@@ -74,11 +74,24 @@ TEST(StatPrometheusTest, KeepsToTheFormat) {
              R"(headrace_ring_slots_used{ring="voices",state="ready"} 20)",
              R"(headrace_records_claimed_total{ring="voices"} 1244)",
              R"(headrace_records_lost_total{ring="voices",reason="skipped"} 7)",
-             R"(headrace_producer_deaths_total{ring="voices"} 3)",
+             R"(headrace_deaths_total{ring="voices"} 3)",
+             R"(headrace_records_redelivered_total{ring="voices"} 2)",
+             R"(headrace_producer_state{ring="voices",producer="1",)"
+             R"(incarnation="3",pid="4001",identity="wav2mel",state="attached"} 1)",
              R"(headrace_producer_records_published_total{ring="voices",producer="1",)"
              R"(incarnation="3",pid="4001",identity="wav2mel"} 690)",
              R"(headrace_producer_waiting_seconds_total{ring="voices",producer="1",)"
              R"(incarnation="3",pid="4001",identity="wav2mel"} 2.5)",
+             R"(headrace_consumer_state{ring="voices",consumer="3",)"
+             R"(incarnation="5",pid="4003",identity="infer",state="attached"} 1)",
+             R"(headrace_consumer_state{ring="voices",consumer="3",)"
+             R"(incarnation="5",pid="4003",identity="infer",state="contact lost"} 0)",
+             R"(headrace_consumer_records_delivered_total{ring="voices",consumer="3",)"
+             R"(incarnation="5",pid="4003",identity="infer"} 800)",
+             R"(headrace_consumer_attached_seconds_total{ring="voices",consumer="3",)"
+             R"(incarnation="5",pid="4003",identity="infer"} 8)",
+             R"(headrace_consumer_waiting_seconds_total{ring="voices",consumer="3",)"
+             R"(incarnation="5",pid="4003",identity="infer"} 6)",
              R"(headrace_loader_info{ring="voices",device="host",host_memory="pinned"} 1)",
              R"(headrace_loader_batches_total{ring="voices"} 37)",
              R"(headrace_loader_copying_seconds_total{ring="voices"} 4)",
@@ -95,7 +108,21 @@ TEST(StatPrometheusTest, KeepsToTheFormatWithNothingToTell) {
     const std::string text = stat_prometheus(stats);
     const ExpositionCheck check(text);
     EXPECT_EQ(text.find("headrace_loader"), std::string::npos);
-    EXPECT_EQ(text.find("headrace_producer_records"), std::string::npos);
+    EXPECT_EQ(text.find("headrace_producer_"), std::string::npos);
+    EXPECT_EQ(text.find("headrace_consumer_"), std::string::npos);
+}
+
+TEST(StatPrometheusTest, EscapesAnyIdentity) {
+    const ExpositionCheck check(stat_prometheus(sample_stats()));
+    const std::string labels =
+        R"({ring="voices",consumer="4",incarnation="5",pid="4004",identity=")" +
+        label_value(kOddIdentity) + R"(")";
+    for (const std::string& line :
+         {"headrace_consumer_records_delivered_total" + labels + "} 400",
+          "headrace_consumer_state" + labels + R"(,state="left"} 1)",
+          "headrace_consumer_state" + labels + R"(,state="attached"} 0)"}) {
+        EXPECT_TRUE(check.samples().contains(line)) << line;
+    }
 }
 
 TEST(StatPrometheusTest, WritesLargeNumbersInFull) {

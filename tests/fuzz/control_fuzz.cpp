@@ -3,7 +3,8 @@
 // takes. Whatever it does, they carry on or throw an Error, within the bounds of the memory.
 //
 //   byte 0      bits 0 and 1: consumer, or loader with layout packed, trimmed or padded;
-//               bit 2: a stream ring; bits 3 to 7: slots, less 4
+//               bit 2: a stream ring; bits 3 to 6: slots, less 4; bit 7: not one consumer but two
+//               that share the ring
 //   then        acts: a byte that says which, and what it needs; see World::act()
 //
 // No wait takes longer than a millisecond, and there are few of them. Where the place is free,
@@ -47,14 +48,19 @@ class GuardPage {
     void* at_;
 };
 
+bool is_shared(std::uint8_t choice) {
+    return (choice & 0x83) == 0x80;
+}
+
 RingOptions options_of(std::uint8_t choice) {
     static const TemporaryFolder& folder = *new TemporaryFolder;
     const bool is_stream = (choice & 4) != 0;
     return {.name = "fuzz",
             .schema = {{"a", DType::u8, 100}, {"b", DType::f64, 3}},
-            .slots = 4u + (choice >> 3),
+            .slots = 4u + (choice >> 3 & 15),
             .epoch_records = is_stream ? 0u : 37u,
             .directory = folder.path().string(),
+            .shared_consumers = is_shared(choice),
             .on_message = [](const Message& message) {
                 require(message.text.find('\n') == std::string::npos, "a message is one line");
             }};
@@ -79,14 +85,15 @@ class World {
           protocol_(ring_.shared_core()->protocol()),
           producer_(ring_.producer("fuzz")) {
         if ((choice & 3) == 0) {
-            consumer_.emplace(ring_.consumer());
+            consumers_.push_back(ring_.consumer());
+            if (is_shared(choice)) consumers_.push_back(ring_.consumer());
         } else {
             loader_.emplace(ring_, loader_options(choice));
         }
     }
 
     void act(Input& input) {
-        switch (input.byte() % 16) {
+        switch (input.byte() % 17) {
             case 0: return put_noise(input);
             case 1:
             case 2: return put_word(input);
@@ -102,6 +109,7 @@ class World {
             case 12:
             case 13: return take(input);
             case 14: return release();
+            case 16: return ring_.reset();
             default: return look();
         }
     }
@@ -141,7 +149,7 @@ class World {
         const std::uint8_t which = input.byte();
         const auto value = input.number<std::uint64_t>();
         const auto half = static_cast<std::uint32_t>(value);
-        switch (which % 10) {
+        switch (which % 14) {
             case 0: control.phase.store(half); break;
             case 1: control.incomplete.store(half); break;
             case 2: control.returns.store(value); break;
@@ -151,7 +159,11 @@ class World {
             case 6: control.space_wanted.store(value); break;
             case 7: control.released.store(value); break;
             case 8: control.wanted.store(value); break;
-            default: control.ready_bell.store(half);
+            case 9: control.ready_bell.store(half); break;
+            case 10: control.head.store(value); break;
+            case 11: control.redeliveries.store(value); break;
+            case 12: control.floor.store(value); break;
+            default: control.consumers_asleep.store(half);
         }
     }
     void put_reason(Input& input) {
@@ -208,8 +220,10 @@ class World {
         return std::chrono::milliseconds(1);
     }
     void take(Input& input) {
-        if (consumer_) {
-            auto lease = consumer_->take_for(1 + input.byte() % 3, patience(input));
+        if (!loader_) {
+            const std::uint8_t how = input.byte();
+            Consumer& consumer = consumers_[how / 128u % consumers_.size()];
+            auto lease = consumer.take_for(1 + how % 3, patience(input));
             if (!lease) return;
             for (std::size_t i = 0; i < lease->size(); ++i) {
                 require(lease->field<std::uint8_t>(0, i).size() <= 100, "a length is bounded");
@@ -242,7 +256,7 @@ class World {
     ring::Protocol& protocol_;
     Producer producer_;
     std::vector<ClaimedRecord> claims_;
-    std::optional<Consumer> consumer_;
+    std::vector<Consumer> consumers_;
     std::vector<RecordLease> leases_;
     std::optional<Loader> loader_;
     std::vector<Batch> batches_;

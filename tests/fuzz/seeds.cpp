@@ -197,12 +197,14 @@ void write_controls(const std::filesystem::path& folder) {
         settle,
         take,
         release = 14,
-        look
+        look,
+        reset
     };
     const auto put = [&](const char* name, Seed seed, std::initializer_list<int> rest) {
-        // For a consumer, and for loaders of each layout; a stream is the consumer's.
-        for (const int mode : {0, 1, 2, 3}) {
-            Seed all{mode | 4 << 3 | (mode == 0 ? 4 : 0)};
+        // For a consumer, for loaders of each layout, and for two consumers that share; a stream is
+        // the consumer's.
+        for (const int mode : {0, 1, 2, 3, 4}) {
+            Seed all{mode == 4 ? 0x80 | 4 << 3 : mode | 4 << 3 | (mode == 0 ? 4 : 0)};
             for (const char c : seed.text()) all.add({c});
             write(folder, name + std::string(1, static_cast<char>('0' + mode)), all.add(rest));
         }
@@ -220,6 +222,10 @@ void write_controls(const std::filesystem::path& folder) {
     put("returned-", two, {bits, 0xff, 0xff, 0xff, 0xff, 0,     0,       0, 0, control, 2, 9, 9, 9,
                            9,    0,    0,    0,    0,    claim, publish, 0, 0, take,    1, 0});
     put("counters-", two, {counter, 3, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, look});
+    put("head-", two, {control, 10, 9, 0, 0, 0, 0, 0, 0, 0, take, 130, 0, take, 1, 0, look});
+    put("floor-", two, {control, 12, 9, 0, 0, 0, 0, 0, 0, 0, claim, take, 1, 0, look});
+    put("reset-", two, {claim, reset, publish, 1, 1, take,  129,  0, claim, publish,
+                        1,     1,     take,    0, 0, reset, take, 0, 0,     look});
     put("noise-", two, {noise, 0, 20, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, take, 1, 0, look});
 }
 

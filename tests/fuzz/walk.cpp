@@ -52,8 +52,8 @@ void produce(std::span<std::byte> memory, const ring::Description& description, 
         const ring::Claim claim = protocol.try_claim(me, remembered);
         if (claim.state != ring::ClaimState::claimed) continue;
         if (description.sampler) {
-            description.sampler->epoch_of(claim.index);
-            require(description.sampler->item_of(claim.index) <
+            description.epoch_of(claim.index, claim.floor);
+            require(description.item_of(claim.index, claim.floor) <
                         description.sampler->options().epoch_records,
                     "an item is one of the epoch's");
         }

@@ -55,6 +55,10 @@ Plan Plan::of(std::uint64_t seed) {
         plan.calls_before_fault = draw(16);
         plan.limit = Limit::none;  // one error at a time
     }
+    if (!plan.has_epochs && plan.fault == Fault::none && plan.limit == Limit::none && one_in(6)) {
+        plan.resets = true;
+        plan.batches_before_end = 1 + draw(12);
+    }
     return plan;
 }
 
@@ -71,8 +75,8 @@ std::string Plan::describe() const {
          << " streams" << (strips ? ", stripped" : "")
          << (gives_back_elsewhere ? ", given back elsewhere" : "")
          << (leases_outlive ? ", leases outlive the loader" : "") << ", ends after "
-         << static_cast<std::int64_t>(batches_before_end) << " batches, fault "
-         << static_cast<int>(fault) << " after " << calls_before_fault << " calls";
+         << static_cast<std::int64_t>(batches_before_end) << " batches" << (resets ? ", reset" : "")
+         << ", fault " << static_cast<int>(fault) << " after " << calls_before_fault << " calls";
     return text.str();
 }
 

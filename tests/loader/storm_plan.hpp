@@ -47,6 +47,7 @@ struct Plan {
     bool gives_back_elsewhere = false;  // in another thread
     bool leases_outlive = false;        // the loader
     std::uint64_t batches_before_end = ~std::uint64_t{0};
+    bool resets = false;  // the trainer resets the ring now and then
     Fault fault = Fault::none;
     std::uint64_t calls_before_fault = 0;
 };

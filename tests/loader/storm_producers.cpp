@@ -5,9 +5,9 @@
 namespace headrace::storm {
 
 // Where the end comes by an error they write until that lets them go; a ring with epochs ends by
-// itself.
+// itself; and nobody knows how much is discarded by resets.
 bool Run::is_endless() const noexcept {
-    return plan_.has_epochs || plan_.fault != Plan::Fault::none ||
+    return plan_.has_epochs || plan_.resets || plan_.fault != Plan::Fault::none ||
            plan_.limit == Plan::Limit::short_of_it;
 }
 

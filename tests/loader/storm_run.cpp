@@ -99,12 +99,16 @@ void Run::make_loader() {
 
 bool Run::has_enough() const {
     if (has_ended_ || batches_ >= plan_.batches_before_end) return true;
-    return !plan_.has_epochs && next_ >= goal_;
+    return !plan_.has_epochs && !plan_.resets && next_ >= goal_;
 }
 
 void Run::take_batches() {
     while (!has_enough() && take_one()) {
         while (!leases_.empty() && draw(3) != 0) give_back_one();
+        if (plan_.resets && draw(4) == 0) {
+            ring_.ring.reset();
+            was_reset_ = true;
+        }
         if (leases_.size() == plan_.depth) give_back_one();
     }
 }
@@ -133,6 +137,7 @@ bool Run::take_one() {
 
 // Its range is the next one; as long as a whole batch, but where an epoch ends or time was short.
 void Run::note_batch(const Batch& batch) {
+    if (std::exchange(was_reset_, false)) pass_reset(batch);
     std::uint64_t last = next_ + plan_.batch;
     if (plan_.has_epochs) {
         last = std::min(last, (epoch_ + 1) * plan_.epoch_records);
@@ -145,6 +150,15 @@ void Run::note_batch(const Batch& batch) {
                  std::to_string(batch.last_index()) + ", wanted from " + std::to_string(next_));
     }
     next_ = batch.last_index();
+}
+
+// It begins a lap or more above all that there was; where there was nothing, a reset does nothing.
+void Run::pass_reset(const Batch& batch) {
+    if (batch.first_index() < next_ + ring_.ring.slots() && batches_ > 1) {
+        complain("batch of " + std::to_string(batch.first_index()) + " from before the reset at " +
+                 std::to_string(next_));
+    }
+    next_ = std::max(next_, batch.first_index());
 }
 
 void Run::pass_epoch_end() {
@@ -276,14 +290,17 @@ void Run::expect_fault_to_be_told() {
 
 void Run::expect_state() {
     const std::uint64_t found = loader_->state().index;
-    if (found != next_) {
+    const bool is_right = was_reset_ ? found >= next_ : found == next_;
+    if (!is_right) {
         complain("the state is " + std::to_string(found) + ", wanted " + std::to_string(next_));
     }
 }
 
 void Run::check_books() {
+    if (plan_.resets) ring_.ring.consumer().try_get();  // passes over what the loader has not
     const Stats stats = ring_.ring.stats();
-    ring_.is_used_up = stats.phase != Phase::open;
+    // After a reset the books do not tell where the next run begins.
+    ring_.is_used_up = stats.phase != Phase::open || plan_.resets;
     const device::SimulatedBackend::Seen seen = world_.device().seen();
     const Simulator::Mistakes mistakes = world_.device().simulator()->mistakes();
     // Where no event could be recorded nothing tells when the trainer's work is done; on a device

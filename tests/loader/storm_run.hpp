@@ -41,6 +41,7 @@ class Run {
     bool has_enough() const;
     bool take_one();
     void note_batch(const Batch& batch);
+    void pass_reset(const Batch& batch);
     void pass_epoch_end();
     void use(Batch& batch, std::size_t stream);
     void strip(Batch& batch, device::SimulatedStream& stream);
@@ -69,6 +70,7 @@ class Run {
     std::vector<std::shared_ptr<void>> stripped_;  // memory of the trainer's
     std::uint64_t next_ = 0, epoch_ = 0, batches_ = 0;
     bool has_ended_ = false, has_failed_ = false;
+    bool was_reset_ = false;  // since the last batch
 
     std::mutex mutex_;
     std::string wrong_;

@@ -29,6 +29,19 @@ TEST(VerdictTest, SaysWhatTheFirstBatchWaitsFor) {
     EXPECT_EQ(stats.verdict(), "the trainer waits for its first batch");
 }
 
+TEST(VerdictTest, SpeaksOfConsumersWhereTheyShareTheRing) {
+    Stats stats;
+    stats.producers.push_back({.attached_s = 10, .waited_s = 4});
+    stats.consumers.push_back({.attached_s = 10, .waited_s = 5});
+    stats.consumers.push_back({.attached_s = 10, .waited_s = 1});
+    EXPECT_EQ(stats.verdict(),
+              "the consumers waited 30 % of the time: add producers, or make them faster");
+    for (ConsumerStats& consumer : stats.consumers) consumer.waited_s = 0.1;
+    EXPECT_EQ(stats.verdict(),
+              "the consumers waited 1 % of the time: the producers keep up, and were idle for 40 % "
+              "of theirs");
+}
+
 TEST(VerdictTest, NamesTheProducersThatAreTooSlow) {
     EXPECT_EQ(stats_of(100, 40, 31, 9).verdict(),
               "the trainer waited 31 % of the time for producers: add producers, or make them "

@@ -33,6 +33,9 @@ inline wake_if_worth_it() {
 // The rest of it, once for all that were released together.
 inline tell_released() {
     atomic { released = released + count; now_released = released; count = 0;
+#ifndef MUTANT_WAKE_ONCE
+        woke_for_all = false;
+#endif
         forget_space_wanted() }
     if
     :: !producers_asleep
@@ -149,7 +152,14 @@ choose:
     fi;
 #endif
 #ifndef MUTANT_NO_WAKE_BEFORE_SLEEP
+    atomic {  // once for all that has been released
+        if
+        :: woke_for_all -> goto asleep
+        :: else -> woke_for_all = true
+        fi
+    };
     wake_producers();
+asleep:
 #endif
     atomic {
         if

@@ -59,8 +59,9 @@ byte space_quiet;    // it has loaded space_bell, which has not moved since
 byte still;          // it has loaded `returns` to look through the bitmap, and that has not moved
 byte news;           // returns != ClaimMemory::returns
 bool ready_quiet;    // the consumer has loaded ready_bell, which has not moved since
+bool woke_for_all;   // it has woken producers, and `released` has not moved since
 
-// Who is asleep in the kernel (futex.hpp); a bit a producer.
+// Who is asleep in the kernel (platform.hpp); a bit a producer.
 byte dozing;
 bool consumer_dozes;
 

@@ -100,7 +100,7 @@ at_bit:
             place = LOWEST(left);
             w = word[place];
             if
-            :: STATE(w) == FREE && INDEX(w) < END -> goto swap_returned
+            :: STATE(w) == FREE && ATTEMPTS(w) > 0 && INDEX(w) < END -> goto swap_returned
             :: else -> w = 0; pass_bit()
             fi
         }
@@ -112,6 +112,7 @@ swap_returned:
             if
             :: word[place] == w ->
                 check_claim();
+                RULE(ATTEMPTS(w) > 0);  // or it is the next lap's, and was not this one's to claim
                 at = INDEX(w);
                 w = WORD(at, WRITING, MINE, incarnation[_pid], ATTEMPTS(w));
                 word[place] = w; left = 0; place = 0; still = still & NOT_ME;

@@ -1,6 +1,6 @@
-// The ring's protocol as a model for Spin: the steps of src/ring/protocol.cpp and of those who call
-// it, one atomic operation each, in any order, with producers that are killed or stopped between
-// any two. tests/model/run says which sizes are explored and which faults must be found.
+// The ring's protocol as a model for Spin: the steps of src/ring/protocol_*.hpp and of those who
+// call it, one atomic operation each, in any order, with producers that are killed or stopped
+// between any two. tests/model/run says which sizes are explored and which faults must be found.
 //
 // Everything is sequentially consistent, as the code is. No sleeper has an alarm: wake-ups alone
 // must do, but for a waker that is stopped between settling an index and waking.

@@ -15,14 +15,6 @@ namespace {
 // The first producer of a ring; the victim attaches later.
 constexpr std::uint32_t kSurvivorId = 1;
 
-bool is_asleep(pid_t thread) {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-    std::string stat;
-    std::getline(file, stat);
-    const auto name_ends = stat.rfind(") ");
-    return name_ends != std::string::npos && stat[name_ends + 2] == 'S';
-}
-
 // Items in order: the shuffle is hundreds of instructions that touch nothing.
 RingOptions options_for(const std::string& directory, std::uint64_t records) {
     return {.name = "test",
@@ -34,6 +26,14 @@ RingOptions options_for(const std::string& directory, std::uint64_t records) {
 }
 
 }  // namespace
+
+bool is_asleep(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string stat;
+    std::getline(file, stat);
+    const auto name_ends = stat.rfind(") ");
+    return name_ends != std::string::npos && stat[name_ends + 2] == 'S';
+}
 
 void await(const char* wanted, const std::function<bool()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + kDeadline;

@@ -38,6 +38,9 @@ inline constexpr std::uint64_t kStride = 8;
 // Throws std::runtime_error that says what was wanted.
 void await(const char* wanted, const std::function<bool()>& condition);
 
+// A thread of this process.
+bool is_asleep(pid_t thread);
+
 class Scene {
   public:
     static constexpr std::uint32_t kSlots = 4;

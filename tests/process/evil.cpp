@@ -35,7 +35,8 @@ class Scribbler {
         parts_ = {{0, ring::kPage},
                   {g.control, sizeof(ring::Control)},
                   {g.trainer, sizeof(ring::TrainerCounters)},
-                  {g.producers, g.returned - g.producers},
+                  {g.producers, g.consumers - g.producers},
+                  {g.consumers, g.returned - g.consumers},
                   {g.returned, g.descriptors - g.returned},
                   {g.descriptors, g.reasons - g.descriptors},
                   {g.reasons, fields - g.reasons},
@@ -96,7 +97,7 @@ class Scribbler {
     }
     void put_control() {
         ring::Control& control = protocol_.control();
-        switch (below(8)) {
+        switch (below(12)) {
             case 0: control.tail.fetch_add(below(2 * slots_) - slots_); break;
             case 1: control.phase.store(static_cast<std::uint32_t>(below(6))); break;
             case 2: control.wanted.store(random_() >> below(64)); break;
@@ -104,6 +105,10 @@ class Scribbler {
             case 4: control.space_bell.store(static_cast<std::uint32_t>(random_())); break;
             case 5: control.space_wanted.store(random_() >> below(64)); break;
             case 6: control.returns.fetch_add(1); break;
+            case 7: control.head.fetch_add(below(2 * slots_) - slots_); break;
+            case 8: control.redeliveries.fetch_add(1); break;
+            case 9: control.floor.fetch_add(below(2 * slots_)); break;
+            case 10: control.consumers_asleep.store(static_cast<std::uint32_t>(below(2))); break;
             default: control.incomplete.store(1); break;
         }
     }

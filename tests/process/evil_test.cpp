@@ -107,6 +107,37 @@ TEST_F(EvilTest, NeverBringsAConsumerDown) {
     }
 }
 
+TEST_F(EvilTest, NeverBringsConsumersThatShareDown) {
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(seed_note(seed));
+    for (std::uint64_t run = 0; run < kRuns; ++run) {
+        {
+            RingOptions options = endless();
+            options.shared_consumers = true;
+            Ring ring = Ring::create(options);
+            std::vector<Consumer> consumers;
+            for (int i = 0; i < 2; ++i) {
+                consumers.push_back(ring.consumer({.stall_timeout = kStall}));
+            }
+            std::size_t turn = 0;
+            const auto take = [&]() -> Came {
+                auto lease = consumers[++turn % 2].take(run % 2 == 0 ? 1 : 5);
+                if (!lease) {
+                    const bool is_over = lease.outcome() != Outcome::end_of_epoch;
+                    return {0, is_over ? lease.outcome() : Outcome::ready};
+                }
+                for (std::size_t i = 0; i < lease->size(); ++i) {
+                    EXPECT_LE(lease->field<float>(0, i).size(), kCapacity);
+                    EXPECT_LE(lease->field<std::int32_t>(1, i).size(), 1u);
+                }
+                return {lease->size(), Outcome::ready};
+            };
+            suffer(ring, take, seed + run);
+        }
+        expect_a_ring_that_works();
+    }
+}
+
 TEST_F(EvilTest, NeverBringsALoaderDown) {
     const std::uint64_t seed = test_seed();
     SCOPED_TRACE(seed_note(seed));

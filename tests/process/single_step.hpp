@@ -47,6 +47,8 @@ class SteppedChild {
 
     pid_t pid() const { return pid_; }
     int place() const { return marks_.place.load(); }
+    // What a consumer was given: a bit for each index.
+    std::uint64_t given() const { return marks_.given.load(); }
 
     // Each throws std::runtime_error when the child ends, or gets a signal, instead.
     void run_to_its_stop();          // at full speed, until it has stopped itself

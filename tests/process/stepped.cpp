@@ -7,7 +7,8 @@
 //            attach: attaches. "come and go": also detaches; exit code 3 as below. finish: claims a
 //            record, then finishes and detaches with it create: makes a ring, and ends it; exit
 //            code 3 when a file stays open train: makes a ring of 4 slots, waits until they are
-//            full, takes a record, gives it back, and stays
+//            full, takes a record, gives it back, and stays. take | "take two": attaches as a
+//            consumer, takes one record, or two, and gives back; then takes all up to the end
 //     MARKS  an open file of struct Marks
 //
 // It is linked so that no instruction is the dynamic linker's (tests/CMakeLists.txt).
@@ -118,6 +119,34 @@ int train(const std::string& name, const std::string& directory, Marks& marks) {
     return 0;
 }
 
+void note_given(const RecordLease& lease, Marks& marks) {
+    for (std::size_t i = 0; i < lease.size(); ++i) {
+        if (signed_record::writer_of(lease, i) != signed_record::survivor) {
+            throw std::runtime_error("record " + std::to_string(lease.index(i)) + " is torn");
+        }
+        const std::uint64_t bit = std::uint64_t{1} << lease.index(i);
+        if ((marks.given.fetch_or(bit) & bit) != 0) throw std::runtime_error("given twice");
+    }
+}
+
+int take(std::size_t records, const std::string& ring, const AttachOptions& options, Marks& marks) {
+    constexpr std::chrono::seconds kPatience{20};
+    auto consumer =
+        Consumer::attach(ring, {.first_timeout = kPatience, .stall_timeout = kPatience}, options);
+    stop_at(marks, Marks::begun);
+    auto lease = records == 1 ? consumer.get() : consumer.take(records);
+    stop_at(marks, Marks::claimed);
+    if (lease) note_given(*lease, marks);
+    while (lease.outcome() != Outcome::end) {
+        if (lease.outcome() == Outcome::timed_out) throw std::runtime_error("waits in vain");
+        if (lease) lease->release();
+        marks.place.store(Marks::done);
+        lease = consumer.take(1);
+        if (lease) note_given(*lease, marks);
+    }
+    return 0;
+}
+
 int run(char** argv, Marks& marks) {
     if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) throw std::runtime_error("no ptrace");
     const std::string part = argv[1], ring = argv[2];
@@ -132,6 +161,7 @@ int run(char** argv, Marks& marks) {
     }
     if (part == "finish") return finish(ring, options, marks);
     if (part == "train") return train(ring, options.directory, marks);
+    if (part.starts_with("take")) return take(part == "take" ? 1 : 2, ring, options, marks);
     return produce(part, ring, options, marks);
 }
 

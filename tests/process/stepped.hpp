@@ -24,8 +24,9 @@ namespace headrace {
 struct Marks {
     enum Place : int { starting, begun, claimed, done };
     std::atomic<int> place{starting};
-    std::atomic<bool> is_free{false};  // nobody steps it any more
-    char error[512];                   // what ended it, when its exit code is 1
+    std::atomic<bool> is_free{false};     // nobody steps it any more
+    std::atomic<std::uint64_t> given{0};  // to a consumer: a bit for each index, the first 64
+    char error[512];                      // what ended it, when its exit code is 1
 };
 
 // `memory` is a file of at least one Marks; both sides keep the mapping as long as they live.
@@ -79,12 +80,13 @@ inline void publish(ClaimedRecord& record, Writer writer) {
 }
 
 // Whose it is; nobody's when a single byte is not as its writer published it.
-inline Writer writer_of(const RecordLease& record) {
-    const auto ints = record.field<std::int32_t>(1);
-    if (ints.size() != 2 || ints[0] != static_cast<std::int32_t>(record.item())) return nobody;
+inline Writer writer_of(const RecordLease& lease, std::size_t record = 0) {
+    const std::uint64_t item = lease.item(record);
+    const auto ints = lease.field<std::int32_t>(1, record);
+    if (ints.size() != 2 || ints[0] != static_cast<std::int32_t>(item)) return nobody;
     if (ints[1] != victim && ints[1] != survivor) return nobody;
-    const std::uint64_t key = key_of(record.item(), ints[1]);
-    const bool matches = pattern::matches(key, record.field<float>(0), kCapacity);
+    const std::uint64_t key = key_of(item, ints[1]);
+    const bool matches = pattern::matches(key, lease.field<float>(0, record), kCapacity);
     return matches ? static_cast<Writer>(ints[1]) : nobody;
 }
 
