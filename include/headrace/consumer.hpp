@@ -1,5 +1,6 @@
-// Records on the trainer's side, one at a time or in runs, straight from shared memory. The loader
-// is built on the same; use this where records are wanted and no batches on a device.
+// Records straight from shared memory, one at a time or in runs: for the trainer, or for several
+// consumers in any process. The loader is built on the same; use this where records are wanted and
+// no batches on a device.
 #pragma once
 
 #include <chrono>
@@ -28,7 +29,8 @@ class RecordSource;
 /// Why an index was never delivered.
 enum class HoleKind : std::uint8_t {
     skipped = 1,  ///< its producer said so, with a reason
-    died = 2,     ///< a producer died while it wrote it (stream ring), or the last of three did
+    died = 2,     ///< a producer died while it wrote it (stream ring), or the last of three did, or
+                  ///< of three consumers that shared the ring and had it
     dropped = 3,  ///< given back unpublished for the third time, or with no producer left
     invalid = 4,  ///< published with a length over the capacity
 };
@@ -55,7 +57,8 @@ struct ConsumerOptions {
     std::chrono::milliseconds lease_timeout{10'000};
 };
 
-/// One or several consecutive records, in place. The slots go back to the producers when it is
+/// One or several records, in place: consecutive ones, but for holes and, where consumers share the
+/// ring, for what others have. The slots go back to the producers when it is
 /// destroyed or released. Movable; may be released on any thread; must not outlive its Consumer.
 class HEADRACE_EXPORT RecordLease {
   public:
@@ -71,12 +74,12 @@ class HEADRACE_EXPORT RecordLease {
     std::uint64_t epoch(std::size_t record = 0) const;
     /// The item that it stands for; the index itself in a stream ring.
     std::uint64_t item(std::size_t record = 0) const;
-    /// How many consumers that share the ring had this record before, and died or went with it: 0
-    /// for a record that is delivered for the first time, at most kMaxAttempts - 1.
+    /// How many consumers that share the ring had this record before, and died with it: 0 for a
+    /// record that is delivered for the first time, at most kMaxAttempts - 1.
     std::uint32_t deaths(std::size_t record = 0) const {
         return deaths_.empty() ? 0 : deaths_.at(record);
     }
-    /// Indices of the lease's range that have no record.
+    /// Indices without a record that were met on the way.
     const std::vector<Hole>& holes() const noexcept { return holes_; }
 
     /// The payload of a field: as many elements as were published.
@@ -133,9 +136,9 @@ class HEADRACE_EXPORT RecordLease {
 ///
 /// In a ring with RingOptions::shared_consumers there may be any number of them, in the trainer and
 /// in other processes, up to kMaxProducers together with the producers. Each record goes to one of
-/// them, in the order of indices as they ask. Where a consumer dies, or goes, what it had taken and
-/// not given back is delivered again, to another, and says so (RecordLease::deaths); the third time
-/// it becomes a hole. So in such a ring an epoch's last records, or the data's, may come back late:
+/// them, in the order of indices as they ask. Where a consumer dies, what it had taken and not
+/// given back is delivered again, to another, and says so (RecordLease::deaths); the third time it
+/// becomes a hole. So in such a ring an epoch's last records, or the data's, may come back late:
 /// Outcome::end waits for what others hold, unless this one holds records itself.
 class HEADRACE_EXPORT Consumer {
   public:

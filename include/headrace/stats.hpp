@@ -79,8 +79,10 @@ struct HEADRACE_EXPORT Stats {
 
     // The books: claimed = delivered + in_ring + prefetched + lost + discarded whenever the ring is
     // at rest. Each term is counted by itself.
-    std::uint64_t claimed = 0;     ///< indices that were ever claimed, or passed over by a reset
-    std::uint64_t delivered = 0;   ///< records handed to the trainer, singly or in batches
+    std::uint64_t claimed = 0;  ///< indices that were ever claimed, or passed over by a reset
+    /// Records handed to the trainer, singly or in batches; by consumers that share the ring, those
+    /// given back.
+    std::uint64_t delivered = 0;
     std::uint64_t in_ring = 0;     ///< being written, published, given back or leased
     std::uint64_t prefetched = 0;  ///< in device batches that the trainer has not asked for yet
     std::uint64_t lost = 0;        ///< holes: skipped, died, dropped, invalid

@@ -103,7 +103,7 @@ Arrival ConsumerCore::wait(IndexRange& range, const WaitLimits& limits) {
             wanted = range.last - 1;
             while (protocol_.is_settled_at(wanted) && wanted > settled) --wanted;
         }
-        const bool woken = protocol_.sleep_as_consumer(wanted, sleep, interrupted_);
+        const bool woken = protocol_.sleep_as_consumer(wanted, sleep, interrupted_, memory_);
         if (!woken && sleep == ring::kAlarm && protocol_.is_settled_at(wanted)) {
             raise(protocol_.trainer().alarms);
         }
@@ -144,17 +144,18 @@ Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
             continue;
         }
         if (interrupted_.load()) return Arrival::interrupted;
-        const Phase phase = protocol_.phase();
-        if (phase == Phase::aborted) throw_aborted();
+        const Phase phase = trusted_phase();
         if (phase == Phase::closed) return Arrival::end;
         // Nobody writes any more: what is not there can only be blocked by a lease.
         if (phase == Phase::drain && !protocol_.is_blocked_by_lease(position_)) {
             if (protocol_.is_free_at(position_) || protocol_.is_settled_at(position_)) continue;
             return Arrival::end;
         }
+        const std::string forgery = ring::forgery_below_floor(protocol_, position_);
+        if (!forgery.empty()) throw_forged(forgery);
         const auto sleep = time_to_sleep(position_, limits, blocked_since);
         if (!sleep) return Arrival::timed_out;
-        protocol_.sleep_as_consumer(position_, *sleep, interrupted_);
+        protocol_.sleep_as_consumer(position_, *sleep, interrupted_, memory_);
     }
     floor_ = floor;
     epoch_end_due_ = false;
@@ -164,25 +165,19 @@ Arrival ConsumerCore::pass_to_floor(const WaitLimits& limits) {
 Arrival ConsumerCore::wait_for_reset() {
     for (;;) {
         // In this order: a ring that has ended is reset no more, but may have been just before.
-        const bool is_open = protocol_.phase() == Phase::open;
+        const bool is_open = trusted_phase() == Phase::open;
         if (is_below_floor()) return Arrival::moved;
         if (interrupted_.load()) return Arrival::interrupted;
         if (!is_open) return Arrival::end;
         look_for_forgery(position_);
-        protocol_.sleep_as_consumer(position_, ring::kAlarm, interrupted_);
+        protocol_.sleep_as_consumer(position_, ring::kAlarm, interrupted_, memory_);
     }
 }
 
 // Arrival::ready: go on waiting.
 Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
-    const Phase phase = protocol_.phase();
+    const Phase phase = trusted_phase();
     if (phase == Phase::open) return Arrival::ready;
-    const std::string name = "ring \"" + ring_->description().name + "\": ";
-    // Only the trainer ends a ring: an end that somebody else wrote must not look like one.
-    if (!protocol_.has_set(phase)) {
-        throw_forged(ring::forged_phase_text(phase));
-    }
-    if (phase == Phase::aborted) throw_aborted();
     // In drain, what was published before the phase changed is still delivered. Both were looked at
     // in this order: settled, then phase; so look once more.
     while (settled < range.last && protocol_.is_settled_at(settled)) ++settled;
@@ -193,11 +188,21 @@ Arrival ConsumerCore::look_at_phase(IndexRange& range, std::uint64_t& settled) {
     }
     if (phase == Phase::drain && protocol_.control().incomplete.load() != 0 &&
         !ring_->options().allow_incomplete) {
-        throw IncompleteError(name + "ends incomplete at record " + std::to_string(settled) +
+        throw IncompleteError("ring \"" + description().name + "\": ends incomplete at record " +
+                              std::to_string(settled) +
                               ": its producers died or left, and none came within " +
                               std::to_string(ring_->options().linger.count()) + " ms");
     }
     return Arrival::end;
+}
+
+// Only the trainer ends a ring: an end that somebody else wrote must not look like one.
+Phase ConsumerCore::trusted_phase() {
+    const Phase phase = protocol_.phase();
+    if (phase == Phase::open) return phase;
+    if (!protocol_.has_set(phase)) throw_forged(ring::forged_phase_text(phase));
+    if (phase == Phase::aborted) throw_aborted();
+    return phase;
 }
 
 void ConsumerCore::throw_aborted() const {
@@ -207,8 +212,9 @@ void ConsumerCore::throw_aborted() const {
 
 void ConsumerCore::look_for_forgery(std::uint64_t index) {
     const std::string found = ring::forgery_at(protocol_, index);
-    // A reset in this very moment takes the tail past indices that are free.
-    if (!found.empty() && !is_below_floor()) throw_forged(found);
+    // A reset in this very moment takes the tail past indices that are free. First whether it goes
+    // on, then whether it is over.
+    if (!found.empty() && !protocol_.is_being_reset() && !is_below_floor()) throw_forged(found);
 }
 
 void ConsumerCore::throw_forged(const std::string& what) {

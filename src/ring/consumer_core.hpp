@@ -113,6 +113,8 @@ class ConsumerCore final : public RecordSource {
     Arrival look_at_phase(IndexRange& range, std::uint64_t& settled);
     // Throws Error when the slot of `index` holds what the protocol never puts there.
     void look_for_forgery(std::uint64_t index);
+    // Throws RingAborted, and Error for one that the trainer has not set.
+    Phase trusted_phase();
     [[noreturn]] void throw_aborted() const;
     [[noreturn]] void throw_forged(const std::string& what);
     void watch_leases(std::uint64_t index, const WaitLimits& limits,
@@ -128,6 +130,7 @@ class ConsumerCore final : public RecordSource {
     bool epoch_end_due_ = false;
     bool anything_yet_ = false;
     std::atomic<bool> interrupted_{false};
+    ring::TakeMemory memory_;
     std::vector<std::uint64_t> hole_indices_;
     std::vector<std::uint32_t> lengths_by_record_;
     Taken scratch_;

@@ -16,13 +16,14 @@ std::string name_of(SlotState state) {
     return "state " + std::to_string(static_cast<int>(state)) + ", which there is none";
 }
 
-std::string text_of(const Protocol& protocol, std::uint64_t index, std::uint64_t word) {
+std::string text_of(const Protocol& protocol, std::uint64_t index, std::uint64_t word,
+                    const char* whose = "producer ") {
     const std::uint32_t owner = owner_of(word);
     return "slot " + std::to_string(protocol.slot_of(index)) + " of record " +
            std::to_string(index) + " says record " +
            std::to_string(index + static_cast<std::uint64_t>(distance(word, index))) + ", " +
            name_of(state_of(word)) + ", of " +
-           (owner == kTrainer ? "the trainer" : "producer " + std::to_string(owner));
+           (owner == kTrainer ? "the trainer" : whose + std::to_string(owner));
 }
 
 // The lap before is in the trainer's own hands, or this one has begun: the consumer has taken all
@@ -58,7 +59,12 @@ std::string forgery_at_head(const Protocol& protocol) {
     // Others take and release all the time: it counts only if nothing has moved.
     const bool has_moved =
         protocol.control().head.load() != head || protocol.word_at(protocol.slot_of(head)) != word;
-    return has_moved ? std::string() : text_of(protocol, head, word);
+    return has_moved ? std::string() : text_of(protocol, head, word, "id ");
+}
+
+std::string forgery_below_floor(const Protocol& protocol, std::uint64_t index) {
+    const std::uint64_t word = protocol.word_at(protocol.slot_of(index));
+    return is_possible(protocol, index, word) ? std::string() : text_of(protocol, index, word);
 }
 
 std::string forgery_at(const Protocol& protocol, std::uint64_t index) {

@@ -14,6 +14,9 @@ namespace headrace::ring {
 // nothing is. Never wrong about a healthy ring, whatever happens in it meanwhile.
 std::string forgery_at(const Protocol& protocol, std::uint64_t index);
 
+// The same of an index below the floor of a reset, which is not free, published or a hole.
+std::string forgery_below_floor(const Protocol& protocol, std::uint64_t index);
+
 // The same of the next record that consumers who share wait for.
 std::string forgery_at_head(const Protocol& protocol);
 

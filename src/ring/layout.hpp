@@ -153,6 +153,16 @@ struct ProducerCell : MemberCell {
 // What became of an index that a consumer was done with. The holes are in the order of HoleKind.
 enum class Settled : std::uint32_t { delivered, skipped, died, dropped, invalid, discarded };
 inline constexpr std::size_t kSettledKinds = 6;
+// `invalid` for what is no reason, as the memory may have it.
+constexpr Settled settled_as(HoleKind kind) noexcept {
+    switch (kind) {
+        case HoleKind::skipped: return Settled::skipped;
+        case HoleKind::died: return Settled::died;
+        case HoleKind::dropped: return Settled::dropped;
+        case HoleKind::invalid: break;
+    }
+    return Settled::invalid;
+}
 
 template <class P>
 struct BasicConsumerCell : MemberCell {

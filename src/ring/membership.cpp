@@ -49,7 +49,7 @@ void Service::accept_one() {
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             messages_.say(Severity::error,
                           "ring \"" + options_.name +
-                              "\": a producer could not attach: " + std::strerror(errno));
+                              "\": a process could not attach: " + std::strerror(errno));
             // The connection stays in the backlog and would wake us at once, again and again.
             const timespec pause{.tv_sec = 0, .tv_nsec = 100'000'000};
             nanosleep(&pause, nullptr);
@@ -73,10 +73,9 @@ void Service::hear_stranger(int fd) {
     const auto received = receive_message(fd, std::as_writable_bytes(std::span(&hello, 1)), fds);
     if (received == 0) return;  // only looked whether somebody is here
     if (received < 0) {
-        refuse(fd, errno == EMFILE
-                       ? std::string("the trainer has no room for a producer's pidfd: ") +
-                             std::strerror(EMFILE)
-                       : kOtherRelease);
+        refuse(fd, errno == EMFILE ? std::string("the trainer has no room for another pidfd: ") +
+                                         std::strerror(EMFILE)
+                                   : kOtherRelease);
         return;
     }
     try {

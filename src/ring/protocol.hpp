@@ -73,7 +73,7 @@ struct Take {
     std::uint32_t deaths = 0;  // of consumers that had it before
 };
 
-// What such a consumer remembers between takes: as `returns` of ClaimMemory, and the value of
+// What a consumer remembers: for one that shares, as `returns` of ClaimMemory; and the value of
 // Control::released up to which it has woken producers.
 struct TakeMemory {
     std::uint64_t redeliveries = 0;
@@ -152,7 +152,7 @@ class BasicProtocol {
     // of it has passed. Only in an open ring: at its end there is nothing to wait for.
     // `interrupted` is looked at after the announcement: set it, then ring_consumer().
     bool sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
-                           const Atomic<bool>& interrupted) noexcept;
+                           const Atomic<bool>& interrupted, TakeMemory& memory) noexcept;
     void ring_consumer() noexcept;
     // Wakes sleeping producers whatever they want to be woken for. A consumer that finds nothing
     // calls it, for what they want may be more than it will ever give back.
@@ -193,6 +193,8 @@ class BasicProtocol {
     // The floor as the trainer's side set it, whatever the memory says; `floor` outlives this.
     void keep_floor_in(Atomic<std::uint64_t>& floor) noexcept;
     std::uint64_t floor() const noexcept { return floor_->load() & ~kClaimsStopped; }
+    // In this very moment: claims are undone, and the tail is about to pass over indices.
+    bool is_being_reset() const noexcept { return (floor_->load() & kClaimsStopped) != 0; }
 
     Phase phase() const noexcept;
     std::uint64_t end_index() const noexcept {
@@ -247,8 +249,6 @@ class BasicProtocol {
     std::uint64_t run_length_ = 0;  // indices from the floor to the end
     bool is_stream_ = false;
     PhasesSet phases_set_;
-    // The consumer's: the value of Control::released up to which it has woken producers.
-    std::uint64_t woken_at_ = kNobody;
     std::size_t field_count_ = 0;
     BasicControl<P>* control_ = nullptr;
     const Atomic<std::uint64_t>* floor_ = nullptr;     // control_'s, or the trainer's own

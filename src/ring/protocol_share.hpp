@@ -113,9 +113,9 @@ void BasicProtocol<P>::settle(std::uint64_t index, Settled as,
                               BasicConsumerCell<P>& mine) noexcept {
     auto& count = mine.counts[static_cast<std::size_t>(as)];
     const std::uint64_t before = count.load(std::memory_order_relaxed);
-    mine.counted_before.store(before, std::memory_order_relaxed);
-    mine.settled_as.store(static_cast<std::uint32_t>(as), std::memory_order_relaxed);
     // Release, here and below: whoever reads this after our death finds a prefix of these steps.
+    mine.counted_before.store(before, std::memory_order_release);
+    mine.settled_as.store(static_cast<std::uint32_t>(as), std::memory_order_release);
     mine.settling.store(index + 1, std::memory_order_release);
     const std::uint64_t slot = slot_of(index);
     clear_note(slot);

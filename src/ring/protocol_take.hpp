@@ -104,7 +104,8 @@ bool BasicProtocol<P>::is_blocked_by_lease(std::uint64_t index) const noexcept {
 
 template <class P>
 bool BasicProtocol<P>::sleep_as_consumer(std::uint64_t index, std::chrono::nanoseconds timeout,
-                                         const Atomic<bool>& interrupted) noexcept {
+                                         const Atomic<bool>& interrupted,
+                                         TakeMemory& memory) noexcept {
     const std::uint32_t bell = control_->ready_bell.load();
     control_->wanted.store(index);
     // Pairs with the fetch_add in release(), for a consumer that passes over indices.
@@ -121,7 +122,7 @@ bool BasicProtocol<P>::sleep_as_consumer(std::uint64_t index, std::chrono::nanos
         // after an alarm wakes nobody, and a wake-up that went amiss shows at the alarm of the one
         // who missed it.
         const std::uint64_t released = control_->released.load();
-        if (std::exchange(woken_at_, released) != released) wake_producers();
+        if (std::exchange(memory.woken_at, released) != released) wake_producers();
         woken = P::futex_wait(control_->ready_bell, bell, timeout);
     }
     control_->wanted.store(kNobody, std::memory_order_relaxed);

@@ -23,6 +23,7 @@ RecordSource::Volume RecordSource::volume_of(const RecordLease& lease) noexcept 
     Volume volume;
     const std::size_t records = lease.indices_.size();
     const std::span<const FieldView> fields = lease.rows_.fields;
+    if (lease.lengths_.size() != fields.size() * records) return volume;  // it was never completed
     for (std::size_t field = 0; field < fields.size(); ++field) {
         std::uint64_t elements = 0;
         for (std::size_t record = 0; record < records; ++record) {

@@ -47,6 +47,11 @@ class RecordSource {
     // An empty lease on records from the one that slot 0 has, or had, when `lap_start` was its
     // index.
     RecordLease empty_lease(detail::RowView rows, std::uint64_t lap_start, std::uint64_t floor);
+    // The same later, before it has any records.
+    static void place(RecordLease& lease, std::uint64_t lap_start, std::uint64_t floor) noexcept {
+        lease.lap_start_ = lap_start;
+        lease.floor_ = floor;
+    }
 
     struct Volume {  // bytes
         std::uint64_t payload = 0;

@@ -217,15 +217,17 @@ void RingCore::end(Phase phase, const std::string& reason) noexcept {
 
 void RingCore::reset() {
     const std::lock_guard lock(end_mutex_);
-    {
+    const auto restart_service = [this] {
         const std::lock_guard service_lock(service_mutex_);
         if (service_) service_->restart();
-    }
+    };
+    restart_service();  // so that it does not end the ring meanwhile for those who went long ago
     if (protocol_.phase() != Phase::open) {
         throw UsageError("ring \"" + options_.name + "\": reset, but it has ended (" +
                          std::string(name_of(protocol_.phase())) + ")");
     }
     const auto floor = protocol_.raise_floor();
+    restart_service();  // there is work again: it looks whether anybody is left to do it
     if (!floor) {
         const std::string tail = std::to_string(protocol_.control().tail.load());
         throw Error(

@@ -49,7 +49,7 @@ class Service {
     // ended or is full.
     Owner enlist(const std::string& identity, Role role);
     void discharge(Owner owner, bool left);
-    // The ring is about to be reset: who may have gone because all was done is missed from now on.
+    // Around a reset: those who have gone, perhaps because all was done, are missed from now on.
     void restart();
     // Who is attached now, for people: "producer 1 (actor, pid 12), producer 4 (thread, pid 7)".
     std::string attached();

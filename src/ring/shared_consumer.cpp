@@ -11,6 +11,7 @@
 namespace headrace::detail {
 
 using ring::Settled;
+using ring::settled_as;
 using ring::TakeState;
 
 namespace {
@@ -20,16 +21,6 @@ ConsumerOptions bounded(ConsumerOptions options) {
     options.stall_timeout = ring::bounded(options.stall_timeout);
     options.lease_timeout = ring::bounded(options.lease_timeout);
     return options;
-}
-
-Settled settled_as(HoleKind kind) noexcept {
-    switch (kind) {
-        case HoleKind::skipped: return Settled::skipped;
-        case HoleKind::died: return Settled::died;
-        case HoleKind::dropped: return Settled::dropped;
-        case HoleKind::invalid: break;
-    }
-    return Settled::invalid;
 }
 
 }  // namespace
@@ -65,10 +56,16 @@ Result<RecordLease> SharedConsumerCore::take_lease(
     if (timeout) deadline = ring::deadline_after(*timeout);
 
     see_floor(protocol_.floor());
-    const std::uint64_t head = position();
-    if (!pending_ && head < protocol_.end_index() && pass_epoch_end(head)) {
-        return Outcome::end_of_epoch;
-    }
+    if (!pending_ && pass_earlier_epoch_end()) return Outcome::end_of_epoch;
+    // Before anything is taken, so that nothing is lost where memory is short.
+    const std::size_t most = std::min<std::size_t>(records, protocol_.slots());
+    const std::size_t fields = protocol_.rows().fields.size();
+    RecordLease lease = empty_lease(protocol_.rows(), 0, 0);
+    lengths_by_record_.clear();
+    lengths_by_record_.reserve(most * fields);
+    parts_of(lease).indices.reserve(most);
+    parts_of(lease).deaths.reserve(most);
+    parts_of(lease).lengths.reserve(most * fields);
     ring::Take take = take_first(deadline);
     if (take.state != TakeState::taken && take.state != TakeState::hole) return outcome_of(take);
     see_floor(take.floor);
@@ -80,8 +77,7 @@ Result<RecordLease> SharedConsumerCore::take_lease(
     const ring::Take first = take;
     // What came back is older than all else, so the first has the lowest index, and the others lie
     // within a lap of it.
-    RecordLease lease =
-        empty_lease(protocol_.rows(), first.index - protocol_.slot_of(first.index), first.floor);
+    place(lease, first.index - protocol_.slot_of(first.index), first.floor);
     for (;;) {
         add(lease, take);
         if (parts_of(lease).indices.size() + lease.holes().size() >= records) break;
@@ -96,6 +92,7 @@ Result<RecordLease> SharedConsumerCore::take_lease(
             break;
         }
     }
+    set_lengths(lease);
     return lease;
 }
 
@@ -118,13 +115,16 @@ ring::Take SharedConsumerCore::try_take() {
         const ring::Take take = protocol_.try_take(part_.me(), memory_, holds_some(), epoch_end_);
         if (take.state != TakeState::discarded) return take;
         settle(take.index, Settled::discarded);
-        expect_near(take.floor, take.index);
+        if (ring::is_floor_near(take.floor, take.index, protocol_.slots())) continue;
+        forged_ = ring::far_floor_text(take.floor, take.index);
+        return {TakeState::nothing_yet};
     }
 }
 
-void SharedConsumerCore::expect_near(std::uint64_t floor, std::uint64_t index) {
-    if (ring::is_floor_near(floor, index, protocol_.slots())) return;
-    throw_forged(ring::far_floor_text(floor, index));
+// Where nothing is in hand that would count as delivered when this throws.
+void SharedConsumerCore::expect_no_forgery() {
+    if (forged_.empty()) forged_ = ring::forgery_at_head(protocol_);
+    if (!forged_.empty()) throw_forged(std::exchange(forged_, {}));
 }
 
 void SharedConsumerCore::throw_forged(const std::string& what) {
@@ -145,14 +145,10 @@ ring::Take SharedConsumerCore::wait_and_take(std::optional<Clock::time_point> de
             if (alarmed) raise_own(cell_.alarms);
             return take;
         }
-        if (const std::string forgery = ring::forgery_at_head(protocol_); !forgery.empty()) {
-            throw_forged(forgery);
-        }
+        expect_no_forgery();
         // All of the epoch has been taken by others.
         see_floor(protocol_.floor());
-        if (protocol_.control().head.load() >= epoch_end_ && epoch_end_ != protocol_.end_index()) {
-            return take;
-        }
+        if (epoch_end_ < protocol_.end_index() && position() >= epoch_end_) return take;
         part_.look_at_trainer();  // as a producer does: every wake-up may be that of a producer
         std::chrono::nanoseconds wait = ring::kAlarm;
         if (deadline) {
@@ -223,6 +219,16 @@ bool SharedConsumerCore::pass_epoch_end(std::uint64_t index) noexcept {
     return true;
 }
 
+// True when the end of an epoch before the last one has gone by untold. That of the last one waits
+// for what others hold, as the end of the data does.
+bool SharedConsumerCore::pass_earlier_epoch_end() noexcept {
+    const std::uint64_t head = position(), end = protocol_.end_index();
+    if (epoch_end_ >= end || head < epoch_end_) return false;
+    if (head < end) return pass_epoch_end(head);
+    epoch_end_ = end;
+    return true;
+}
+
 // Only the trainer ends a ring, and in its own process it can be asked.
 void SharedConsumerCore::look_at_phase() {
     const Phase phase = protocol_.phase();
@@ -238,9 +244,7 @@ Outcome SharedConsumerCore::outcome_of(const ring::Take& take) {
         case TakeState::end: return end();
         default: break;
     }
-    const std::uint64_t head = position();
-    if (head < protocol_.end_index() && pass_epoch_end(head)) return Outcome::end_of_epoch;
-    return Outcome::timed_out;
+    return pass_earlier_epoch_end() ? Outcome::end_of_epoch : Outcome::timed_out;
 }
 
 Outcome SharedConsumerCore::end() {
@@ -261,8 +265,7 @@ Outcome SharedConsumerCore::end() {
 // ---- records and holes ----
 
 void SharedConsumerCore::add(RecordLease& lease, const ring::Take& take) {
-    if (take.state == TakeState::hole)
-        return add_hole(lease, take.index, protocol_.reason(take.index));
+    if (take.state == TakeState::hole) return add_hole(lease, take, protocol_.reason(take.index));
     // Copied once, then bounded: the writer is another program and may write again meanwhile.
     const std::span<const FieldView> fields = protocol_.rows().fields;
     std::array<std::uint32_t, kMaxFields> lengths{};
@@ -270,31 +273,39 @@ void SharedConsumerCore::add(RecordLease& lease, const ring::Take& take) {
         lengths[field] = protocol_.length(take.index, field);
         if (lengths[field] <= fields[field].capacity) continue;
         return add_hole(
-            lease, take.index,
+            lease, take,
             {HoleKind::invalid, "length " + std::to_string(lengths[field]) + " in field \"" +
                                     description().schema[field].name + "\""});
     }
     const Parts parts = parts_of(lease);
-    const std::size_t records = parts.indices.size();
     parts.indices.push_back(take.index);
     parts.deaths.push_back(static_cast<std::uint8_t>(take.deaths));
-    for (std::size_t field = 0; field < fields.size(); ++field) {  // [field][record]
-        const std::size_t at = field * (records + 1) + records;
-        parts.lengths.insert(parts.lengths.begin() + static_cast<std::ptrdiff_t>(at),
-                             lengths[field]);
-    }
+    lengths_by_record_.insert(lengths_by_record_.end(), lengths.begin(),
+                              lengths.begin() + static_cast<std::ptrdiff_t>(fields.size()));
     held_.fetch_add(1);
 }
 
-void SharedConsumerCore::add_hole(RecordLease& lease, std::uint64_t index, ring::Reason reason) {
+// By record first, as they come; turned over when the lease is complete.
+void SharedConsumerCore::set_lengths(RecordLease& lease) noexcept {
+    const Parts parts = parts_of(lease);
+    const std::size_t records = parts.indices.size(), fields = protocol_.rows().fields.size();
+    for (std::size_t field = 0; field < fields; ++field) {
+        for (std::size_t record = 0; record < records; ++record) {
+            parts.lengths.push_back(lengths_by_record_[record * fields + field]);
+        }
+    }
+}
+
+void SharedConsumerCore::add_hole(RecordLease& lease, const ring::Take& take, ring::Reason reason) {
     const ring::Settled as = settled_as(reason.kind);
     if (as == Settled::invalid) reason.kind = HoleKind::invalid;
-    settle(index, as);  // first, for the message's handler may throw
-    const std::uint64_t item = description().item_of(index, floor_);
+    settle(take.index, as);
+    const std::uint64_t item = description().item_of(take.index, take.floor);
     if (RingCore* const ring = part_.ring()) {
-        ring->messages().say(Severity::warning, hole_text(description().name, index, item, reason));
+        ring->messages().say(Severity::warning,
+                             hole_text(description().name, take.index, item, reason));
     }
-    parts_of(lease).holes.push_back({index, item, reason.kind, std::move(reason.text)});
+    parts_of(lease).holes.push_back({take.index, item, reason.kind, std::move(reason.text)});
 }
 
 void SharedConsumerCore::settle(std::uint64_t index, Settled as) noexcept {

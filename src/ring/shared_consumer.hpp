@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ring/deadline.hpp"
 #include "ring/participant.hpp"
@@ -37,15 +38,17 @@ class SharedConsumerCore final : public RecordSource {
     ring::Take take_first(std::optional<Clock::time_point> deadline);
     ring::Take wait_and_take(std::optional<Clock::time_point> deadline);
     ring::Take try_take();
-    void expect_near(std::uint64_t floor, std::uint64_t index);
+    void expect_no_forgery();
     [[noreturn]] void throw_forged(const std::string& what);
     void look_at_phase();
     Outcome outcome_of(const ring::Take& take);
     Outcome end();
     void see_floor(std::uint64_t floor) noexcept;
     bool pass_epoch_end(std::uint64_t index) noexcept;
+    bool pass_earlier_epoch_end() noexcept;
+    void set_lengths(RecordLease& lease) noexcept;
     void add(RecordLease& lease, const ring::Take& take);
-    void add_hole(RecordLease& lease, std::uint64_t index, ring::Reason reason);
+    void add_hole(RecordLease& lease, const ring::Take& take, ring::Reason reason);
     void settle(std::uint64_t index, ring::Settled as) noexcept;
     bool holds_some() const noexcept { return held_.load() != 0 || pending_.has_value(); }
     void watch_leases(std::optional<Clock::time_point>& blocked_since) const;
@@ -58,9 +61,11 @@ class SharedConsumerCore final : public RecordSource {
     std::mutex settling_;                 // one index at a time is settled
     std::atomic<std::uint64_t> held_{0};  // indices in leases that are out
     ring::TakeMemory memory_;
-    std::optional<ring::Take> pending_;  // taken, and to be delivered by the next call
-    std::uint64_t floor_ = 0;            // that the next two are of
-    std::uint64_t epoch_end_ = 0;        // the first index of the epoch after this one
+    std::vector<std::uint32_t> lengths_by_record_;  // of the lease that is being made
+    std::string forged_;                            // to be told when nothing is in hand
+    std::optional<ring::Take> pending_;             // taken, and to be delivered by the next call
+    std::uint64_t floor_ = 0;                       // that the next two are of
+    std::uint64_t epoch_end_ = 0;                   // the first index of the epoch after this one
     bool anything_yet_ = false;
 };
 

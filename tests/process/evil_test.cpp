@@ -89,7 +89,9 @@ TEST_F(EvilTest, NeverBringsAConsumerDown) {
         {
             Ring ring = Ring::create(endless());
             Consumer consumer = ring.consumer({.stall_timeout = kStall});
+            std::uint64_t turn = 0;
             const auto take = [&]() -> Came {
+                if (run % 4 == 3 && ++turn % 16 == 0) ring.reset();
                 auto lease = consumer.take(run % 2 == 0 ? 1 : 5);
                 if (!lease) {
                     const bool is_over = lease.outcome() != Outcome::end_of_epoch;
@@ -122,6 +124,7 @@ TEST_F(EvilTest, NeverBringsConsumersThatShareDown) {
             std::size_t turn = 0;
             const auto take = [&]() -> Came {
                 auto lease = consumers[++turn % 2].take(run % 2 == 0 ? 1 : 5);
+                if (run % 4 == 3 && turn % 16 == 0) ring.reset();
                 if (!lease) {
                     const bool is_over = lease.outcome() != Outcome::end_of_epoch;
                     return {0, is_over ? lease.outcome() : Outcome::ready};

@@ -142,7 +142,9 @@ class LongStorm {
         if (wrong.empty()) return true;
         tell_total();
         std::printf(
-            "\nWRONG: %s\nagain: tests/storm --seed %llu --same --rounds 100%s%s\n"
+            "\nWRONG: %s\nagain: tests/storm --seed %llu --same --rounds 100%s%s, and with "
+            "--milliseconds "
+            "and --preset as now\n"
             "The seed repeats what is done to whom, not how the kernel schedules it.\n",
             wrong.c_str(), as_printed(seed),
             wishes_.producers ? (" --producers " + std::to_string(plan.seats)).c_str() : "",

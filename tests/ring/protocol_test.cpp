@@ -61,6 +61,7 @@ class ProtocolTest : public testing::Test {
         void operator()(std::byte* memory) const { std::free(memory); }
     };
     std::unique_ptr<std::byte, Free> memory_;
+    TakeMemory take_memory_;
     std::span<std::byte> bytes_;
     Description description_;
     Protocol protocol_;
@@ -262,12 +263,12 @@ TEST_F(ProtocolTest, SleepsNotWhileWhatItWaitsForIsThere) {
     make(4, 0);
     const std::atomic<bool> interrupted{false};
     publish();
-    EXPECT_TRUE(protocol_.sleep_as_consumer(0, std::chrono::hours(1), interrupted));
+    EXPECT_TRUE(protocol_.sleep_as_consumer(0, std::chrono::hours(1), interrupted, take_memory_));
     EXPECT_EQ(protocol_.control().wanted.load(), kNobody);
     const std::atomic<bool> stop{true};
-    EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), stop));
+    EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), stop, take_memory_));
     protocol_.set_phase(Phase::drain);
-    EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), interrupted));
+    EXPECT_TRUE(protocol_.sleep_as_consumer(1, std::chrono::hours(1), interrupted, take_memory_));
 }
 
 TEST_F(ProtocolTest, RingsForTheIndexThatIsWantedOnly) {
@@ -298,7 +299,8 @@ TEST_F(ProtocolTest, WakesProducersBeforeTheConsumerSleeps) {
     const std::uint32_t bell = protocol_.announce_producer_sleep().bell;
     take_and_release(0);  // one is not worth waking for, but it is all there will be
     const std::atomic<bool> interrupted{false};
-    EXPECT_FALSE(protocol_.sleep_as_consumer(8, std::chrono::milliseconds(1), interrupted));
+    EXPECT_FALSE(
+        protocol_.sleep_as_consumer(8, std::chrono::milliseconds(1), interrupted, take_memory_));
     EXPECT_EQ(protocol_.control().space_bell.load(), bell + 1);
 }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <optional>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "gtest/seed.hpp"
 #include "ring/reset_fixture.hpp"
@@ -210,6 +212,15 @@ TEST_F(HeldResetTest, BreaksNothingWhileProducersRun) {
     Consumer consumer = ring.consumer();
     std::atomic<bool> is_over = false;
     std::vector<std::thread> threads;
+    struct Join {  // also where an assertion returns
+        std::atomic<bool>& is_over;
+        std::vector<std::thread>& threads;
+        ~Join() {
+            is_over = true;
+            for (std::thread& thread : threads) thread.join();
+        }
+    };
+    std::optional<Join> join(std::in_place, is_over, threads);
     for (unsigned number = 0; number < 3; ++number) {
         threads.emplace_back([&, number, producer = ring.producer()]() mutable {
             std::minstd_rand random(static_cast<unsigned>(seed) + number);
@@ -256,8 +267,7 @@ TEST_F(HeldResetTest, BreaksNothingWhileProducersRun) {
         next = first->index() + 1;
         place = 1;
     }
-    is_over = true;
-    for (std::thread& thread : threads) thread.join();
+    join.reset();
     consumer.try_get();  // goes along with the last one
     expect_balance(ring.stats());
 }

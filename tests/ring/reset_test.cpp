@@ -2,8 +2,11 @@
 // records.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
+#include <thread>
 
+#include "headrace/error.hpp"
 #include "ring/reset_fixture.hpp"
 
 namespace headrace {
@@ -233,6 +236,37 @@ TEST_F(ResetTest, IsEndedByAClose) {
     ring.close();
     waiting.join();
     EXPECT_EQ(producer.claim().outcome(), Outcome::end);
+}
+
+// All of them have gone, for all was done; now there is work again.
+TEST_F(ResetTest, EndsIncompleteWhenNobodyIsLeftToBeginAnew) {
+    RingOptions options = shuffled();
+    options.linger = milliseconds(10);
+    Ring ring = Ring::create(options);
+    Consumer consumer = ring.consumer();
+    {
+        Producer producer = ring.producer();
+        expect_from(ring, producer, consumer, 0, 12);
+    }
+    EXPECT_EQ(consumer.get().outcome(), Outcome::end_of_epoch);
+    EXPECT_EQ(consumer.get().outcome(), Outcome::end);
+    ring.reset();
+    EXPECT_THROW(consumer.get_for(std::chrono::seconds(20)), IncompleteError);
+}
+
+// The protocol is copied for each producer, while a consumer sleeps with its own.
+TEST_F(ResetTest, LetsProducersComeWhileAConsumerSleeps) {
+    RingOptions options = shuffled(0);
+    Ring ring = Ring::create(options);
+    Consumer consumer = ring.consumer();
+    std::atomic<bool> is_over = false;
+    std::thread sleeper([&] {
+        while (!is_over) (void)consumer.get_for(std::chrono::microseconds(100));
+    });
+    for (int i = 0; i < 100; ++i) (void)ring.producer();
+    is_over = true;
+    sleeper.join();
+    EXPECT_EQ(ring.stats().delivered, 0u);
 }
 
 }  // namespace

@@ -169,8 +169,8 @@ TEST_F(ScribbleTest, IsToldByConsumersThatShareTheRing) {
         {pack(7, SlotState::writing), "says record 7, writing, of the trainer"},
         {pack(7, SlotState::leased), "says record 7, leased, of the trainer"},
         {pack(~std::uint64_t{0}, SlotState::free), ", free, of the trainer"},
-        {pack(~std::uint64_t{0}, SlotState::ready, 3), ", ready, of producer 3"},
-        {pack(3, SlotState::leased, 200), "says record 3, leased, of producer 200"}};
+        {pack(~std::uint64_t{0}, SlotState::ready, 3), ", ready, of id 3"},
+        {pack(3, SlotState::leased, 200), "says record 3, leased, of id 200"}};
     consumer_.emplace(ring_->consumer());
     EXPECT_EQ(consumer_->take(7)->size(), 7u);
     for (const auto& [word, wanted] : words) {
@@ -182,6 +182,22 @@ TEST_F(ScribbleTest, IsToldByConsumersThatShareTheRing) {
     EXPECT_EQ(consumer_->try_get().outcome(), Outcome::timed_out);
     ASSERT_EQ(producer.put({}, {}), Outcome::ready);
     EXPECT_EQ(consumer_->get()->index(), 7u) << "and the ring goes on when it is put right";
+}
+
+TEST_F(ScribbleTest, IsToldWhereAResetPassesOver) {
+    make();
+    Producer producer = ring_->producer();
+    auto record = producer.claim();
+    consumer_.emplace(ring_->consumer());
+    ring_->reset();
+    slot(0).word.store(pack(77, SlotState::writing, 9, 3));
+    EXPECT_TRUE(contains(complaint(), "slot 0 of record 0 says record 77, writing"));
+    slot(0).word.store(pack(0, SlotState::writing, 1, 1));
+    control().phase.store(static_cast<std::uint32_t>(Phase::closed));
+    EXPECT_TRUE(contains(complaint(), "which the trainer has not set"));
+    control().phase.store(static_cast<std::uint32_t>(Phase::open));
+    control().tail.store(~std::uint64_t{0} - 3);
+    EXPECT_TRUE(contains(error_text<Error>([this] { ring_->reset(); }), "reset, but the tail is"));
 }
 
 }  // namespace

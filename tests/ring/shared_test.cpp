@@ -160,6 +160,29 @@ TEST_F(SharedTest, TellsEachConsumerTheEndOfEachEpoch) {
     expect_balance(ring.stats());
 }
 
+// One that has not been told of the first epoch's end yet, when all of the last one is taken.
+TEST_F(SharedTest, WaitsAtTheEndAlsoAfterSeveralEpochs) {
+    RingOptions two = options(2, 8);
+    two.epochs = 2;
+    Ring ring = Ring::create(two);
+    Producer producer = ring.producer();
+    produce(producer, 4);
+    Consumer late = ring.consumer();
+    Consumer other = ring.consumer();
+    EXPECT_EQ(late.get()->index(), 0u);
+    EXPECT_EQ(other.get()->index(), 1u);
+    EXPECT_EQ(other.get().outcome(), Outcome::end_of_epoch);
+    auto held = other.take(2);
+    ASSERT_EQ(held->size(), 2u);
+    EXPECT_EQ(late.get().outcome(), Outcome::end_of_epoch) << "the first one's, told late";
+    EXPECT_EQ(late.get_for(10ms).outcome(), Outcome::timed_out);
+    auto end = std::async(std::launch::async, [&] { return late.get().outcome(); });
+    EXPECT_EQ(end.wait_for(20ms), std::future_status::timeout);
+    held->release();
+    EXPECT_EQ(end.get(), Outcome::end_of_epoch);
+    EXPECT_EQ(late.get().outcome(), Outcome::end);
+}
+
 TEST_F(SharedTest, WaitsAtTheEndForWhatAnotherHolds) {
     Ring ring = Ring::create(options(2));
     Producer producer = ring.producer();

@@ -116,7 +116,7 @@ ConsumerActor::Arrival ConsumerActor::wait(Range& range) {
 void ConsumerActor::sleep(std::uint64_t index) {
     wanted_ = index;
     const Gift gift(*this);  // it wakes producers
-    trial_.protocol().sleep_as_consumer(index, kAlarm, trial_.interrupted());
+    trial_.protocol().sleep_as_consumer(index, kAlarm, trial_.interrupted(), memory_);
 }
 
 ConsumerActor::Arrival ConsumerActor::pass_to_floor() {

@@ -50,6 +50,7 @@ class ConsumerActor final : public Party {
     std::uint64_t position_;
     std::uint64_t floor_;
     std::uint64_t wanted_ = 0;
+    TakeMemory memory_;
     bool is_leaving_ = false;
     std::vector<std::uint64_t> held_, holes_;
 };

@@ -5,20 +5,6 @@
 
 namespace headrace::ring::schedule {
 
-namespace {
-
-Settled settled_as(HoleKind kind) {
-    switch (kind) {
-        case HoleKind::skipped: return Settled::skipped;
-        case HoleKind::died: return Settled::died;
-        case HoleKind::dropped: return Settled::dropped;
-        case HoleKind::invalid: break;
-    }
-    return Settled::invalid;
-}
-
-}  // namespace
-
 SharerActor::SharerActor(Trial& trial, Owner owner)
     : Party("consumer " + std::to_string(owner.id) + "." + std::to_string(owner.incarnation)),
       trial_(trial) {
