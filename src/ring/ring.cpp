@@ -222,9 +222,13 @@ void RingCore::reset() {
         if (service_) service_->restart();
     };
     restart_service();  // so that it does not end the ring meanwhile for those who went long ago
-    if (protocol_.phase() != Phase::open) {
+    const Phase phase = protocol_.phase();
+    if (phase != Phase::open && !protocol_.has_set(phase)) {
+        throw Error(ring::forgery_text(options_.name, ring::forged_phase_text(phase), attached()));
+    }
+    if (phase != Phase::open) {
         throw UsageError("ring \"" + options_.name + "\": reset, but it has ended (" +
-                         std::string(name_of(protocol_.phase())) + ")");
+                         std::string(name_of(phase)) + ")");
     }
     const auto floor = protocol_.raise_floor();
     restart_service();  // there is work again: it looks whether anybody is left to do it

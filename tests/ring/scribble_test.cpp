@@ -195,6 +195,7 @@ TEST_F(ScribbleTest, IsToldWhereAResetPassesOver) {
     slot(0).word.store(pack(0, SlotState::writing, 1, 1));
     control().phase.store(static_cast<std::uint32_t>(Phase::closed));
     EXPECT_TRUE(contains(complaint(), "which the trainer has not set"));
+    EXPECT_TRUE(contains(error_text<Error>([this] { ring_->reset(); }), "has not set"));
     control().phase.store(static_cast<std::uint32_t>(Phase::open));
     control().tail.store(~std::uint64_t{0} - 3);
     EXPECT_TRUE(contains(error_text<Error>([this] { ring_->reset(); }), "reset, but the tail is"));
