@@ -8,10 +8,6 @@
 # PROCESSORS: how many its processes keep busy, so that ctest runs less beside it.
 include(GoogleTest)
 
-# A test's own code is compiled quickly rather than well: the library that it tests has the flags of
-# the build, and the programs that tests start, too.
-set(headrace_test_options $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
-
 # GoogleTest and what most tests take of the standard library, parsed once for all of them. By g++
 # only: with clang++ each file shows that it includes what it uses, and ccache could give back a
 # precompiled header that clang++ takes for outdated.
@@ -19,7 +15,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     set(headrace_test_source ${CMAKE_CURRENT_BINARY_DIR}/headrace_test_precompiled.cpp)
     file(CONFIGURE OUTPUT ${headrace_test_source} CONTENT "" @ONLY)
     add_library(headrace_test_precompiled OBJECT ${headrace_test_source})
-    target_compile_options(headrace_test_precompiled PRIVATE ${headrace_test_options})
     target_link_libraries(headrace_test_precompiled
         PRIVATE headrace headrace_warnings GTest::gtest_main)
     target_precompile_headers(headrace_test_precompiled PRIVATE
@@ -35,7 +30,6 @@ function(headrace_test name)
                                                  ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${target} PRIVATE headrace headrace_warnings GTest::gtest_main
                                             ${test_LIBS})
-    target_compile_options(${target} PRIVATE ${headrace_test_options})
     if(TARGET headrace_test_precompiled)
         target_precompile_headers(${target} REUSE_FROM headrace_test_precompiled)
     endif()
