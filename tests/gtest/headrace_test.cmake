@@ -8,20 +8,6 @@
 # PROCESSORS: how many its processes keep busy, so that ctest runs less beside it.
 include(GoogleTest)
 
-# GoogleTest and what most tests take of the standard library, parsed once for all of them. By g++
-# only: with clang++ each file shows that it includes what it uses, and ccache could give back a
-# precompiled header that clang++ takes for outdated.
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    set(headrace_test_source ${CMAKE_CURRENT_BINARY_DIR}/headrace_test_precompiled.cpp)
-    file(CONFIGURE OUTPUT ${headrace_test_source} CONTENT "" @ONLY)
-    add_library(headrace_test_precompiled OBJECT ${headrace_test_source})
-    target_link_libraries(headrace_test_precompiled
-        PRIVATE headrace headrace_warnings GTest::gtest_main)
-    target_precompile_headers(headrace_test_precompiled PRIVATE
-        <gtest/gtest.h> <algorithm> <array> <atomic> <chrono> <filesystem> <fstream> <functional>
-        <map> <mutex> <optional> <random> <span> <string> <thread> <vector>)
-endif()
-
 function(headrace_test name)
     cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;PROCESSORS" "LIBS;LABELS")
     set(target headrace_test_${name})
@@ -30,9 +16,6 @@ function(headrace_test name)
                                                  ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${target} PRIVATE headrace headrace_warnings GTest::gtest_main
                                             ${test_LIBS})
-    if(TARGET headrace_test_precompiled)
-        target_precompile_headers(${target} REUSE_FROM headrace_test_precompiled)
-    endif()
     if(NOT test_TIMEOUT)
         set(test_TIMEOUT 120)  # the slowest take seconds; the thread sanitizer some ten times that
     endif()
