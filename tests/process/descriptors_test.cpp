@@ -13,6 +13,7 @@
 #include "headrace/error.hpp"
 #include "process/forked.hpp"
 #include "process/soft_limit.hpp"
+#include "ring/ring_core.hpp"
 #include "ring/ring_fixture.hpp"
 
 namespace headrace {
@@ -22,6 +23,12 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kNoneLeft = "Too many open files";
+
+// A producer that has its answer is attached; the trainer's thread may still have to close what it
+// sent along. Whoever asks it for something waits for that.
+void let_service_finish(const Ring& ring) {
+    ring.shared_core()->attached();
+}
 
 // The limit that leaves this process room for so many more.
 rlim_t room_for(rlim_t descriptors) {
@@ -177,6 +184,7 @@ TEST_F(CrowdTest, GetsTheProducersThatThereIsRoomForAndAnErrorForEachOther) {
             const std::vector<Forked> first = producers(3), late = producers(2);
             Ring ring = Ring::create(told(100));
             for (const Forked& one : first) EXPECT_EQ(attach(one), "attached");
+            let_service_finish(ring);
             SoftLimit few(RLIMIT_NOFILE, room_for(room));
             for (const Forked& one : late) one.go_on();
             for (const Forked& one : late) {
@@ -204,6 +212,7 @@ TEST_F(CrowdTest, WaitsWithoutSpinningForRoomAndHearsOfDeathsMeanwhile) {
     const std::vector<Forked> first = producers(3), late = producers(1);
     Ring ring = Ring::create(told(100));
     for (const Forked& one : first) ASSERT_EQ(attach(one), "attached");
+    let_service_finish(ring);
     SoftLimit none(RLIMIT_NOFILE, room_for(0));
     late[0].go_on();
     ASSERT_TRUE(eventually([&] { return failures().size() >= 5; })) << all_messages();
