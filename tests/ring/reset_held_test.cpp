@@ -213,6 +213,8 @@ TEST_F(HeldResetTest, BreaksNothingWhileProducersRun) {
     std::atomic<bool> is_over = false;
     std::vector<std::thread> threads;
     struct Join {  // also where an assertion returns
+        Join(std::atomic<bool>& over, std::vector<std::thread>& all)
+            : is_over(over), threads(all) {}
         std::atomic<bool>& is_over;
         std::vector<std::thread>& threads;
         ~Join() {

@@ -240,7 +240,7 @@ TEST_F(SharedTest, EndsIncompleteWhenNobodyReplacesADeadProducer) {
     RingOptions strict = options(3);
     strict.linger = 10ms;
     Ring ring = Ring::create(strict);
-    Producer(ring.producer());
+    (void)ring.producer();
     Consumer consumer = ring.consumer();
     const std::string text = error_text<IncompleteError>([&] { consumer.get(); });
     EXPECT_NE(text.find("ends incomplete at record 0"), std::string::npos) << text;
