@@ -64,6 +64,19 @@ class EvilTest : public ProcessTest {
         EXPECT_TRUE(status == 0 || status == 1 || status == 3) << "the good producer: " << status;
     }
 
+    static Came take_from(Consumer& consumer, std::size_t records) {
+        auto lease = consumer.take(records);
+        if (!lease) {
+            const bool is_over = lease.outcome() != Outcome::end_of_epoch;
+            return {0, is_over ? lease.outcome() : Outcome::ready};
+        }
+        for (std::size_t i = 0; i < lease->size(); ++i) {
+            EXPECT_LE(lease->field<float>(0, i).size(), kCapacity);
+            EXPECT_LE(lease->field<std::int32_t>(1, i).size(), 1u);
+        }
+        return {lease->size(), Outcome::ready};
+    }
+
     RingOptions endless() {
         RingOptions options = ProcessTest::options(1000);
         options.epochs = 0;
@@ -92,16 +105,7 @@ TEST_F(EvilTest, NeverBringsAConsumerDown) {
             std::uint64_t turn = 0;
             const auto take = [&]() -> Came {
                 if (run % 4 == 3 && ++turn % 16 == 0) ring.reset();
-                auto lease = consumer.take(run % 2 == 0 ? 1 : 5);
-                if (!lease) {
-                    const bool is_over = lease.outcome() != Outcome::end_of_epoch;
-                    return {0, is_over ? lease.outcome() : Outcome::ready};
-                }
-                for (std::size_t i = 0; i < lease->size(); ++i) {
-                    EXPECT_LE(lease->field<float>(0, i).size(), kCapacity);
-                    EXPECT_LE(lease->field<std::int32_t>(1, i).size(), 1u);
-                }
-                return {lease->size(), Outcome::ready};
+                return take_from(consumer, run % 2 == 0 ? 1 : 5);
             };
             suffer(ring, take, seed + run);
         }
@@ -123,17 +127,8 @@ TEST_F(EvilTest, NeverBringsConsumersThatShareDown) {
             }
             std::size_t turn = 0;
             const auto take = [&]() -> Came {
-                auto lease = consumers[++turn % 2].take(run % 2 == 0 ? 1 : 5);
-                if (run % 4 == 3 && turn % 16 == 0) ring.reset();
-                if (!lease) {
-                    const bool is_over = lease.outcome() != Outcome::end_of_epoch;
-                    return {0, is_over ? lease.outcome() : Outcome::ready};
-                }
-                for (std::size_t i = 0; i < lease->size(); ++i) {
-                    EXPECT_LE(lease->field<float>(0, i).size(), kCapacity);
-                    EXPECT_LE(lease->field<std::int32_t>(1, i).size(), 1u);
-                }
-                return {lease->size(), Outcome::ready};
+                if (run % 4 == 3 && turn % 16 == 15) ring.reset();
+                return take_from(consumers[turn++ % 2], run % 2 == 0 ? 1 : 5);
             };
             suffer(ring, take, seed + run);
         }
